@@ -1,0 +1,257 @@
+//! Builders: what a cache is given, checked once, so that nothing later has to be.
+
+use std::fmt;
+use std::hash::{BuildHasher, Hash};
+use std::sync::Arc;
+use std::time::Duration;
+
+use ahash::RandomState;
+
+use crate::cache::{Cache, Core};
+use crate::clock::{Clock, Time};
+use crate::engine::{Engine, Listener, RemovalCause};
+use crate::error::BuildError;
+use crate::expiry::Timed;
+use crate::janitor::Janitor;
+use crate::map::{Entry, Record};
+use crate::stats::Counters;
+use crate::store::{MemStore, StoreCore};
+
+const CLEANUP_INTERVAL: Duration = Duration::from_secs(1);
+
+/// More entries than any address space holds at 8 bytes a slot.
+const CAPACITY_MAX: usize = usize::MAX >> 8;
+
+/// What both builders configure.
+struct Config {
+    cleanup_interval: Duration,
+    capacity: usize,
+    time: Option<Time>,
+    counting: bool,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Config { cleanup_interval: CLEANUP_INTERVAL, capacity: 0, time: None, counting: true }
+    }
+}
+
+impl Config {
+    fn engine<N: Timed>(self, listener: Option<Listener<N>>) -> Result<Engine<N>, BuildError> {
+        if self.capacity > CAPACITY_MAX {
+            let reason = format!("{} entries do not fit any address space", self.capacity);
+            return Err(BuildError::new("capacity", reason));
+        }
+        let counters = Counters::new(self.counting);
+        Ok(Engine::new(self.capacity, self.time.unwrap_or_default(), counters, listener))
+    }
+}
+
+/// Starts the janitor of an engine's owner, unless the interval is zero.
+fn start_janitor<C: Send + Sync + 'static>(
+    interval: Duration,
+    core: &Arc<C>,
+    sweep: fn(&C, &dyn Fn() -> bool),
+) -> Result<Option<Janitor>, BuildError> {
+    if interval.is_zero() {
+        return Ok(None);
+    }
+    let core = core.clone();
+    Janitor::start(interval, move |go_on| sweep(&core, go_on))
+        .map(Some)
+        .map_err(|error| BuildError::new("cleanup_interval", format!("no thread for the janitor: {error}")))
+}
+
+/// Configures a [`Cache`]. Made by [`Cache::builder`].
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use fleeting::Cache;
+///
+/// let cache: Cache<String, u64> = Cache::builder()
+///     .time_to_live(Duration::from_secs(600))
+///     .time_to_idle(Duration::from_secs(60))
+///     .on_removal(|key, _value, cause| println!("{key} left: {cause:?}"))
+///     .build()?;
+/// # Ok::<(), fleeting::BuildError>(())
+/// ```
+#[must_use]
+pub struct Builder<K, V, S = RandomState> {
+    config: Config,
+    time_to_live: Option<Duration>,
+    time_to_idle: Option<Duration>,
+    listener: Option<Listener<Entry<K, V>>>,
+    hasher: S,
+}
+
+impl<K, V, S> fmt::Debug for Builder<K, V, S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Builder")
+            .field("time_to_live", &self.time_to_live)
+            .field("time_to_idle", &self.time_to_idle)
+            .field("cleanup_interval", &self.config.cleanup_interval)
+            .field("capacity", &self.config.capacity)
+            .finish_non_exhaustive()
+    }
+}
+
+impl<K, V> Builder<K, V>
+where
+    K: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    pub(crate) fn new() -> Self {
+        Builder {
+            config: Config::default(),
+            time_to_live: None,
+            time_to_idle: None,
+            listener: None,
+            hasher: RandomState::new(),
+        }
+    }
+}
+
+impl<K, V, S> Builder<K, V, S>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    S: BuildHasher + Send + Sync + 'static,
+{
+    /// The time to live of entries that are inserted without one of their own. Without it, these never expire.
+    pub fn time_to_live(mut self, ttl: Duration) -> Self {
+        self.time_to_live = Some(ttl);
+        self
+    }
+
+    /// Entries that are not read for this long expire, however much of their time to live is left. Each hit costs one more CAS.
+    pub fn time_to_idle(mut self, idle: Duration) -> Self {
+        self.time_to_idle = Some(idle);
+        self
+    }
+
+    /// How often the janitor removes what has expired: one second unless told otherwise, at least a millisecond. Zero starts no thread:
+    /// [`Cache::sweep`] is then the caller's.
+    pub fn cleanup_interval(mut self, interval: Duration) -> Self {
+        self.config.cleanup_interval = interval;
+        self
+    }
+
+    /// Room for so many entries before the table first grows. Growth is cheap and stalls nobody; most caches need none of this.
+    pub fn capacity(mut self, entries: usize) -> Self {
+        self.config.capacity = entries;
+        self
+    }
+
+    /// Calls `f` once for each entry that leaves, on the thread that removed it. A panic is contained and counted. `f` may use the
+    /// cache; hold it by a [`WeakCache`](crate::WeakCache) there, since a cache that its own callback owns is never dropped.
+    pub fn on_removal(mut self, f: impl Fn(&K, &V, RemovalCause) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Box::new(move |entry, cause| f(entry.key(), entry.value(), cause)));
+        self
+    }
+
+    /// Another hasher. Any will do; one that an attacker can predict lets them collide keys.
+    pub fn hasher<T>(self, hasher: T) -> Builder<K, V, T> {
+        let Builder { config, time_to_live, time_to_idle, listener, hasher: _ } = self;
+        Builder { config, time_to_live, time_to_idle, listener, hasher }
+    }
+
+    /// Another clock, such as a [`ManualClock`](crate::ManualClock).
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.config.time = Some(Time::custom(clock));
+        self
+    }
+
+    /// Counts no hits, misses and other operations in [`Stats`](crate::Stats): saves a relaxed add an operation.
+    pub fn without_stats(mut self) -> Self {
+        self.config.counting = false;
+        self
+    }
+
+    /// The cache.
+    ///
+    /// # Errors
+    ///
+    /// A value makes no sense (the error names it), or the system gives no thread for the janitor.
+    pub fn build(self) -> Result<Cache<K, V, S>, BuildError> {
+        let zero = |duration: Option<Duration>| duration.is_some_and(|duration| duration.is_zero());
+        if zero(self.time_to_live) {
+            return Err(BuildError::new("time_to_live", "zero: every entry would be dead on arrival"));
+        }
+        if zero(self.time_to_idle) {
+            return Err(BuildError::new("time_to_idle", "zero: every entry would be dead on arrival"));
+        }
+        let interval = self.config.cleanup_interval;
+        let engine = self.config.engine(self.listener)?;
+        let core = Core::new(engine, self.hasher, self.time_to_live, self.time_to_idle);
+        let core = Arc::new(core);
+        let janitor = start_janitor(interval, &core, |core, go_on| {
+            core.sweep_due(go_on);
+        })?;
+        Ok(Cache::from_parts(core, janitor))
+    }
+}
+
+/// Configures a [`MemStore`]. Made by [`MemStore::builder`].
+#[must_use]
+#[derive(Default)]
+pub struct MemStoreBuilder {
+    config: Config,
+    listener: Option<Listener<Record>>,
+}
+
+impl fmt::Debug for MemStoreBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemStoreBuilder")
+            .field("cleanup_interval", &self.config.cleanup_interval)
+            .field("capacity", &self.config.capacity)
+            .finish_non_exhaustive()
+    }
+}
+
+impl MemStoreBuilder {
+    /// How often the janitor removes what has expired: one second unless told otherwise, at least a millisecond. Zero starts no thread.
+    pub fn cleanup_interval(mut self, interval: Duration) -> Self {
+        self.config.cleanup_interval = interval;
+        self
+    }
+
+    /// Room for so many sessions before the table first grows.
+    pub fn capacity(mut self, sessions: usize) -> Self {
+        self.config.capacity = sessions;
+        self
+    }
+
+    /// Calls `f` with token and data of each session that leaves, on the thread that removed it. A panic is contained and counted.
+    pub fn on_removal(mut self, f: impl Fn(&[u8], &[u8], RemovalCause) + Send + Sync + 'static) -> Self {
+        self.listener = Some(Box::new(move |record, cause| f(Record::token(record), Record::data(record), cause)));
+        self
+    }
+
+    /// Another clock, such as a [`ManualClock`](crate::ManualClock).
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.config.time = Some(Time::custom(clock));
+        self
+    }
+
+    /// Counts no operations in [`Stats`](crate::Stats).
+    pub fn without_stats(mut self) -> Self {
+        self.config.counting = false;
+        self
+    }
+
+    /// The store.
+    ///
+    /// # Errors
+    ///
+    /// A value makes no sense (the error names it), or the system gives no thread for the janitor.
+    pub fn build(self) -> Result<MemStore, BuildError> {
+        let interval = self.config.cleanup_interval;
+        let core = Arc::new(StoreCore::new(self.config.engine(self.listener)?));
+        let janitor = start_janitor(interval, &core, |core, go_on| {
+            core.sweep_due(go_on);
+        })?;
+        Ok(MemStore::from_parts(core, janitor))
+    }
+}

@@ -1,0 +1,840 @@
+//! `Cache<K, V, S>`: the public operations, a few lines each over the engine.
+
+use std::borrow::Borrow;
+use std::cell::RefCell;
+use std::fmt;
+use std::hash::{BuildHasher, Hash};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, Instant};
+
+use ahash::RandomState;
+
+use crate::builder::Builder;
+use crate::engine::{Engine, RemovalCause, Step, VISIT, Written, spread};
+use crate::epoch::{self, Guard, Ref};
+use crate::expiry::NEVER;
+use crate::integer::Integer;
+use crate::janitor::Janitor;
+use crate::loading::{Flights, Part};
+use crate::map::{Entry, Owned};
+use crate::stats::{Count, Stats};
+
+/// An expiring in-process cache. A handle: clones share one cache.
+///
+/// Reads take no lock and write nothing; every operation of the cache is lock-free, growth included, so that a thread that is stopped
+/// anywhere stops no other. An entry is never returned at or after its deadline, however late it is removed.
+///
+/// User code (`Hash`, `Eq`, `Clone`, closures, callbacks) runs where a panic leaves the cache sound. Values are dropped some time after they
+/// left, on any thread.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use fleeting::Cache;
+///
+/// let cache = Cache::new();
+/// cache.insert_with_ttl("token", 42, Duration::from_secs(60));
+/// assert_eq!(cache.get("token"), Some(42));
+/// assert!(cache.update("token", |value| value + 1));
+/// assert_eq!(cache.take("token"), Some(43));
+/// assert_eq!(cache.get("token"), None);
+/// ```
+pub struct Cache<K, V, S = RandomState>
+where
+    K: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    // Dropped first: the janitor is gone before the entries are.
+    janitor: Arc<Option<Janitor>>,
+    core: Arc<Core<K, V, S>>,
+}
+
+/// Does not keep the cache alive: for removal callbacks and the like.
+pub struct WeakCache<K, V, S = RandomState>
+where
+    K: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    janitor: Weak<Option<Janitor>>,
+    core: Weak<Core<K, V, S>>,
+}
+
+/// What all handles share.
+pub(crate) struct Core<K, V, S>
+where
+    K: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    engine: Engine<Entry<K, V>>,
+    hasher: S,
+    time_to_live: Option<Duration>,
+    time_to_idle: Option<Duration>,
+    flights: Flights,
+}
+
+/// What [`Cache::compute`] does with what it found.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Op<V> {
+    /// Nothing.
+    Keep,
+    /// Puts this value: with the deadline of the live entry, or as a new entry with the default time to live.
+    Put(V),
+    /// Puts this value, to live this long.
+    PutWithTtl(V, Duration),
+    /// Removes the entry.
+    Remove,
+}
+
+/// What [`Cache::compute`] did.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Outcome {
+    /// There is a live entry, and it was kept.
+    Kept,
+    /// A new entry came in.
+    Inserted,
+    /// The entry's value was replaced.
+    Replaced,
+    /// The entry was removed.
+    Removed,
+    /// There is no entry, and none came in.
+    Absent,
+}
+
+impl<K, V, S> Core<K, V, S>
+where
+    K: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    pub(crate) fn new(
+        engine: Engine<Entry<K, V>>,
+        hasher: S,
+        time_to_live: Option<Duration>,
+        time_to_idle: Option<Duration>,
+    ) -> Self {
+        Core { engine, hasher, time_to_live, time_to_idle, flights: Flights::default() }
+    }
+
+    pub(crate) fn sweep_due(&self, go_on: impl Fn() -> bool) {
+        self.engine.sweep(false, go_on);
+    }
+
+    /// Where a time to live that begins now ends; the default one if None.
+    fn cap(&self, ttl: Option<Duration>) -> u64 {
+        ttl.or(self.time_to_live).map_or(NEVER, |ttl| self.engine.time().after(ttl))
+    }
+
+    /// The deadline under a cap: the cap, or the end of idle time.
+    fn deadline(&self, cap: u64) -> u64 {
+        self.time_to_idle.map_or(cap, |idle| self.engine.time().after(idle).min(cap))
+    }
+
+    /// Moves the end of idle time, on a hit.
+    #[inline]
+    fn hit(&self, entry: Ref<'_, Entry<K, V>>, guard: &Guard) {
+        if self.time_to_idle.is_some() {
+            self.postpone(entry, guard);
+        }
+    }
+
+    #[cold]
+    fn postpone(&self, entry: Ref<'_, Entry<K, V>>, guard: &Guard) {
+        self.engine.extend(entry, self.deadline(entry.cap()), guard);
+        // A touch may have moved the cap meanwhile.
+        if self.engine.deadline(entry, guard) > entry.cap() {
+            self.engine.set_deadline(entry, entry.cap(), guard);
+        }
+    }
+}
+
+impl<K, V, S> Core<K, V, S>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    S: BuildHasher,
+{
+    #[inline]
+    fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
+        spread(self.hasher.hash_one(key))
+    }
+
+    #[inline]
+    fn look<'g, Q>(&self, key: &Q, guard: &'g Guard) -> Option<Ref<'g, Entry<K, V>>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.engine.find(self.hash(key), |entry| entry.key().borrow() == key, guard)
+    }
+
+    /// A look that counts, and postpones the end of idle time.
+    #[inline]
+    fn find<'g, Q>(&self, key: &Q, guard: &'g Guard) -> Option<Ref<'g, Entry<K, V>>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let found = self.look(key, guard);
+        self.found(found, guard);
+        found
+    }
+
+    #[inline]
+    fn found(&self, found: Option<Ref<'_, Entry<K, V>>>, guard: &Guard) {
+        match found {
+            Some(entry) => {
+                self.engine.counters().count(Count::Hits);
+                self.hit(entry, guard);
+            }
+            None => self.engine.counters().count(Count::Misses),
+        }
+    }
+
+    fn entry(&self, key: K, value: V, cap: u64) -> Owned<Entry<K, V>> {
+        let hash = self.hash(&key);
+        Entry::new(hash, key, value, self.deadline(cap), cap)
+    }
+
+    /// Publishes an entry if `may` says so of the live one of its key.
+    fn put<'g>(
+        &self,
+        entry: Owned<Entry<K, V>>,
+        guard: &'g Guard,
+        mut may: impl FnMut(bool) -> bool,
+    ) -> Written<'g, Entry<K, V>> {
+        use crate::map::Node;
+        let hash = entry.hash();
+        let eq = |other: Ref<'g, Entry<K, V>>, mine: Option<&Owned<Entry<K, V>>>| {
+            mine.is_some_and(|mine| other.key() == mine.key())
+        };
+        self.engine.write(hash, eq, guard, Some(entry), |current, spare| match spare {
+            Some(entry) if may(current.is_some()) => Step::Put(entry),
+            spare => Step::Keep(spare),
+        })
+    }
+
+    /// Removes the live entry of a key if `may` says so.
+    fn remove<'g, Q>(&self, key: &Q, guard: &'g Guard, mut may: impl FnMut(&V) -> bool) -> Option<Ref<'g, Entry<K, V>>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let decide = |current: Option<Ref<'g, Entry<K, V>>>, _| match current {
+            Some(entry) if may(entry.value()) => Step::Cut,
+            _ => Step::Keep(None),
+        };
+        match self.engine.write(self.hash(key), |entry, _| entry.key().borrow() == key, guard, None, decide) {
+            Written::Removed(entry) => Some(entry),
+            _ => None,
+        }
+    }
+
+    fn touch<'g, Q>(&self, key: &Q, cap: u64, guard: &'g Guard) -> Option<Ref<'g, Entry<K, V>>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        loop {
+            let entry = self.look(key, guard)?;
+            if self.time_to_idle.is_some() {
+                entry.set_cap(cap);
+            }
+            if self.engine.set_deadline(entry, self.deadline(cap), guard) {
+                return Some(entry);
+            }
+        }
+    }
+}
+
+impl<K, V> Cache<K, V>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    /// A cache without bounds and without a default time to live, whose janitor looks every second.
+    ///
+    /// # Panics
+    ///
+    /// If the system gives no thread; [`builder`](Self::builder) returns that as an error.
+    pub fn new() -> Self {
+        match Self::builder().build() {
+            Ok(cache) => cache,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Configures a cache.
+    pub fn builder() -> Builder<K, V> {
+        Builder::new()
+    }
+}
+
+impl<K, V> Default for Cache<K, V>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<K, V, S> Cache<K, V, S>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    S: BuildHasher,
+{
+    pub(crate) fn from_parts(core: Arc<Core<K, V, S>>, janitor: Option<Janitor>) -> Self {
+        Cache { janitor: Arc::new(janitor), core }
+    }
+
+    /// Inserts or replaces, with the default time to live. True if the key had no live entry.
+    ///
+    /// # Complexity
+    ///
+    /// Lock-free; one allocation; may help a growth by some buckets.
+    pub fn insert(&self, key: K, value: V) -> bool {
+        self.insert_capped(key, value, self.core.cap(None))
+    }
+
+    /// [`insert`](Self::insert) with a time to live of its own. Zero: any entry of the key is gone, and none comes.
+    pub fn insert_with_ttl(&self, key: K, value: V, ttl: Duration) -> bool {
+        self.insert_capped(key, value, self.core.cap(Some(ttl)))
+    }
+
+    /// [`insert`](Self::insert) with a deadline. One that has come: any entry of the key is gone, and none comes.
+    pub fn insert_until(&self, key: K, value: V, deadline: Instant) -> bool {
+        self.insert_capped(key, value, self.core.engine.time().at_instant(deadline))
+    }
+
+    fn insert_capped(&self, key: K, value: V, cap: u64) -> bool {
+        let entry = self.core.entry(key, value, cap);
+        let guard = epoch::pin();
+        matches!(self.core.put(entry, &guard, |_| true), Written::Inserted(_) | Written::Absent)
+    }
+
+    /// Inserts only if the key has no live entry. Atomic: of two, one succeeds.
+    ///
+    /// # Errors
+    ///
+    /// Key and value back, if it has.
+    pub fn insert_if_absent(&self, key: K, value: V) -> Result<(), (K, V)> {
+        self.insert_if(key, value, |is_live| !is_live)
+    }
+
+    /// Replaces the value only if the key has a live entry; the default time to live begins anew.
+    ///
+    /// # Errors
+    ///
+    /// Key and value back, if it has none.
+    pub fn replace(&self, key: K, value: V) -> Result<(), (K, V)> {
+        self.insert_if(key, value, |is_live| is_live)
+    }
+
+    fn insert_if(&self, key: K, value: V, may: impl FnMut(bool) -> bool) -> Result<(), (K, V)> {
+        let entry = self.core.entry(key, value, self.core.cap(None));
+        let guard = epoch::pin();
+        match self.core.put(entry, &guard, may) {
+            Written::Kept(_, Some(entry)) => Err(Entry::into_parts(entry)),
+            _ => Ok(()),
+        }
+    }
+
+    /// Replaces the value of a live entry by `f` of it, atomically; the deadline stays, whatever touches it meanwhile. False if there is none.
+    ///
+    /// `f` runs again whenever another write of the same bucket came first.
+    pub fn update<Q, F>(&self, key: &Q, mut f: F) -> bool
+    where
+        K: Borrow<Q> + Clone,
+        Q: Hash + Eq + ?Sized,
+        F: FnMut(&V) -> V,
+    {
+        self.try_update(key, |value| Some(f(value))).is_some()
+    }
+
+    /// Updates unless `f` says None; returns the entry's new value through `R`.
+    fn try_update<Q>(&self, key: &Q, mut f: impl FnMut(&V) -> Option<V>) -> Option<()>
+    where
+        K: Borrow<Q> + Clone,
+        Q: Hash + Eq + ?Sized,
+    {
+        let (core, guard) = (&*self.core, epoch::pin());
+        let hash = core.hash(key);
+        let decide =
+            |current: Option<Ref<'_, Entry<K, V>>>, _| match current.and_then(|old| Some((old, f(old.value())?))) {
+                None => Step::Keep(None),
+                Some((old, value)) => {
+                    let mut entry = Entry::new(hash, old.key().clone(), value, NEVER, NEVER);
+                    Entry::inherit(&mut entry, old);
+                    Step::PutInheriting(entry)
+                }
+            };
+        match core.engine.write(hash, |entry, _| entry.key().borrow() == key, &guard, None, decide) {
+            Written::Replaced(..) => Some(()),
+            _ => None,
+        }
+    }
+
+    /// Decides by what is there, atomically: see [`Op`] and [`Outcome`]. `f` runs again whenever another write of the same bucket came first.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use fleeting::{Cache, Op, Outcome};
+    ///
+    /// let visits = Cache::new();
+    /// let mut visit = |user| visits.compute(user, |count: Option<&u32>| match count {
+    ///     Some(2..) => Op::Remove,
+    ///     Some(count) => Op::Put(count + 1),
+    ///     None => Op::Put(1),
+    /// });
+    /// assert_eq!([visit(7), visit(7), visit(7)], [Outcome::Inserted, Outcome::Replaced, Outcome::Removed]);
+    /// ```
+    pub fn compute<F>(&self, key: K, mut f: F) -> Outcome
+    where
+        F: FnMut(Option<&V>) -> Op<V>,
+    {
+        let (core, guard) = (&*self.core, epoch::pin());
+        let hash = core.hash(&key);
+        // The key is here, or in the entry that an earlier try made.
+        let key = RefCell::new(Some(key));
+        let eq = |other: Ref<'_, Entry<K, V>>, mine: Option<&Owned<Entry<K, V>>>| match mine {
+            Some(mine) => other.key() == mine.key(),
+            None => key.borrow().as_ref().is_some_and(|key| other.key() == key),
+        };
+        let decide = |current: Option<Ref<'_, Entry<K, V>>>, spare: Option<Owned<Entry<K, V>>>| {
+            if let Some(entry) = spare {
+                key.replace(Some(Entry::into_parts(entry).0));
+            }
+            let (value, ttl) = match f(current.as_ref().map(|entry| entry.value())) {
+                Op::Keep => return Step::Keep(None),
+                Op::Remove => return Step::Cut,
+                Op::Put(value) => (value, None),
+                Op::PutWithTtl(value, ttl) => (value, Some(ttl)),
+            };
+            let key = key.take().expect("taken only into an entry, and back out of it above");
+            match current {
+                Some(old) if ttl.is_none() => {
+                    let mut entry = Entry::new(hash, key, value, NEVER, NEVER);
+                    Entry::inherit(&mut entry, old);
+                    Step::PutInheriting(entry)
+                }
+                _ => {
+                    let cap = core.cap(ttl);
+                    Step::Put(Entry::new(hash, key, value, core.deadline(cap), cap))
+                }
+            }
+        };
+        match core.engine.write(hash, eq, &guard, None, decide) {
+            Written::Kept(Some(_), _) => Outcome::Kept,
+            Written::Kept(None, _) | Written::Absent => Outcome::Absent,
+            Written::Inserted(_) => Outcome::Inserted,
+            Written::Replaced(..) => Outcome::Replaced,
+            Written::Removed(_) => Outcome::Removed,
+        }
+    }
+
+    /// The value of a key; if it has none, `f` of one caller makes it, and all others who ask meanwhile wait for that.
+    ///
+    /// If `f` panics, the panic goes to its caller, and one of those who wait runs its own. An `f` that asks for its own key runs nested.
+    /// A value that is dead on arrival (a time to live of zero) is returned, but not kept.
+    pub fn get_or_insert_with(&self, key: K, f: impl FnOnce() -> V) -> V
+    where
+        V: Clone,
+    {
+        let infallible = self.try_get_or_insert_with(key, || Ok::<V, std::convert::Infallible>(f()));
+        match infallible {
+            Ok(value) => value,
+        }
+    }
+
+    /// [`get_or_insert_with`](Self::get_or_insert_with) for an `f` that may fail.
+    ///
+    /// # Errors
+    ///
+    /// That of `f`. Nothing is kept; one of those who wait runs its own `f`.
+    pub fn try_get_or_insert_with<E>(&self, key: K, f: impl FnOnce() -> Result<V, E>) -> Result<V, E>
+    where
+        V: Clone,
+    {
+        let core = &*self.core;
+        loop {
+            if let Some(value) = self.get(&key) {
+                return Ok(value);
+            }
+            let part = core.flights.join(core.hash(&key));
+            if matches!(part, Part::Waited) {
+                continue;
+            }
+            // Another leader may have landed between the look and the join.
+            if let Some(value) = self.peek(&key) {
+                return Ok(value);
+            }
+            let value = f()?;
+            let entry = core.entry(key, value.clone(), core.cap(None));
+            let guard = epoch::pin();
+            return match core.put(entry, &guard, |is_live| !is_live) {
+                Written::Kept(Some(other), _) => Ok(other.value().clone()),
+                _ => Ok(value),
+            };
+        }
+    }
+
+    /// Gives a live entry a new time to live, from now on; false if there is none.
+    ///
+    /// # Complexity
+    ///
+    /// Lock-free: one compare-and-swap on the entry's own line; allocates nothing unless the deadline comes earlier.
+    pub fn touch<Q>(&self, key: &Q, ttl: Duration) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.core.touch(key, self.core.cap(Some(ttl)), &epoch::pin()).is_some()
+    }
+
+    /// Ends a live entry's time to live: it never expires (unless idle, where that is configured). False if there is none.
+    pub fn persist<Q>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.core.touch(key, NEVER, &epoch::pin()).is_some()
+    }
+
+    /// Removes a key; true if it had a live entry.
+    pub fn remove<Q>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.core.remove(key, &epoch::pin(), |_| true).is_some()
+    }
+
+    /// Removes a key and returns its value. Of two callers, one gets it.
+    pub fn take<Q>(&self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+        V: Clone,
+    {
+        let guard = epoch::pin();
+        self.core.remove(key, &guard, |_| true).map(|entry| entry.value().clone())
+    }
+
+    /// Removes a key if `f` holds for its value, atomically; true if it did. `f` runs again whenever another write came first.
+    pub fn remove_if<Q>(&self, key: &Q, f: impl FnMut(&V) -> bool) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.core.remove(key, &epoch::pin(), f).is_some()
+    }
+
+    /// Removes each live entry for which `f` does not hold. What is put under a key while `f` looks at the former value stays.
+    pub fn retain(&self, mut f: impl FnMut(&K, &V) -> bool) {
+        self.core.engine.remove_where(RemovalCause::Removed, |entry| !f(entry.key(), entry.value()));
+    }
+
+    /// Removes all entries. Those that come in meanwhile may stay.
+    pub fn clear(&self) {
+        self.core.engine.remove_where(RemovalCause::Cleared, |_| true);
+    }
+
+    /// Adds to an integer, atomically; the deadline stays. The new value; None, and nothing changes, if there is no live entry or the sum overflows.
+    pub fn increment<Q>(&self, key: &Q, by: V) -> Option<V>
+    where
+        K: Borrow<Q> + Clone,
+        Q: Hash + Eq + ?Sized,
+        V: Integer,
+    {
+        self.calculate(key, |value| value.plus(by))
+    }
+
+    /// Subtracts from an integer, atomically; the deadline stays. The new value; None, and nothing changes, if there is no live entry or it overflows.
+    pub fn decrement<Q>(&self, key: &Q, by: V) -> Option<V>
+    where
+        K: Borrow<Q> + Clone,
+        Q: Hash + Eq + ?Sized,
+        V: Integer,
+    {
+        self.calculate(key, |value| value.minus(by))
+    }
+
+    fn calculate<Q>(&self, key: &Q, f: impl Fn(V) -> Option<V>) -> Option<V>
+    where
+        K: Borrow<Q> + Clone,
+        Q: Hash + Eq + ?Sized,
+        V: Integer,
+    {
+        let mut result = None;
+        let changed = self.try_update(key, |value| {
+            result = f(*value);
+            result
+        });
+        changed.and(result)
+    }
+
+    /// The value of a live entry, cloned.
+    ///
+    /// # Complexity
+    ///
+    /// Lock-free, O(1); about two cache misses; writes nothing shared but a count on the thread's own line.
+    #[inline]
+    pub fn get<Q>(&self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+        V: Clone,
+    {
+        self.read(key, V::clone)
+    }
+
+    /// `f` of the value of a live entry, in place. While `f` runs, no memory that any cache retires is freed, so it should be short.
+    #[inline]
+    pub fn read<Q, R>(&self, key: &Q, f: impl FnOnce(&V) -> R) -> Option<R>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let guard = epoch::pin();
+        let entry = self.core.find(key, &guard)?;
+        Some(f(entry.get().value()))
+    }
+
+    /// The value of a live entry, and when it expires; None for never.
+    pub fn get_with_deadline<Q>(&self, key: &Q) -> Option<(V, Option<Instant>)>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+        V: Clone,
+    {
+        let guard = epoch::pin();
+        let entry = self.core.find(key, &guard)?;
+        let deadline = self.core.engine.deadline(entry, &guard);
+        Some((entry.value().clone(), self.core.engine.time().instant(deadline)))
+    }
+
+    /// The value of a live entry, which gets a new time to live.
+    pub fn get_and_touch<Q>(&self, key: &Q, ttl: Duration) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+        V: Clone,
+    {
+        let guard = epoch::pin();
+        let touched = self.core.touch(key, self.core.cap(Some(ttl)), &guard);
+        self.core.engine.counters().count(if touched.is_some() { Count::Hits } else { Count::Misses });
+        touched.map(|entry| entry.value().clone())
+    }
+
+    /// Looks many keys up under one pin, and calls `each` once a key, in order. The first cache misses of a batch overlap.
+    pub fn get_many<'k, Q>(&self, keys: &'k [Q], mut each: impl FnMut(&'k Q, Option<&V>))
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq,
+    {
+        const BATCH: usize = 16;
+        let (core, guard) = (&*self.core, epoch::pin());
+        for batch in keys.chunks(BATCH) {
+            let mut hashes = [0; BATCH];
+            for (hash, key) in hashes.iter_mut().zip(batch) {
+                *hash = core.hash(key);
+                core.engine.prefetch(*hash, &guard);
+            }
+            for (&hash, key) in hashes.iter().zip(batch) {
+                let found = core.engine.find(hash, |entry| entry.key().borrow() == key, &guard);
+                core.found(found, &guard);
+                each(key, found.as_ref().map(|entry| entry.value()));
+            }
+        }
+    }
+
+    /// Whether a key has a live entry. Counts as a read.
+    pub fn contains_key<Q>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.core.find(key, &epoch::pin()).is_some()
+    }
+
+    /// The value of a live entry, without a trace: no statistic, no idle time.
+    pub fn peek<Q>(&self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+        V: Clone,
+    {
+        let guard = epoch::pin();
+        self.core.look(key, &guard).map(|entry| entry.value().clone())
+    }
+
+    /// One pin for many reads, which lend values by reference. While it lives, no memory that any cache retires is freed: keep it short.
+    /// It cannot leave its thread.
+    ///
+    /// ```compile_fail,E0277
+    /// fn is_send<T: Send>(_: T) {}
+    /// let cache = fleeting::Cache::<u32, u32>::new();
+    /// is_send(cache.pin());
+    /// ```
+    pub fn pin(&self) -> Pinned<'_, K, V, S> {
+        Pinned { core: &self.core, guard: epoch::pin() }
+    }
+
+    /// Iterates over the live entries, cloned: no lock, no snapshot, and nobody waits for it. An entry that is there throughout is seen exactly
+    /// once; one that comes or goes meanwhile may be. Pins anew every few buckets.
+    pub fn iter(&self) -> impl Iterator<Item = (K, V)>
+    where
+        K: Clone,
+        V: Clone,
+    {
+        let mut from = Some(0);
+        std::iter::from_fn(move || {
+            let start = from?;
+            let guard = epoch::pin();
+            let mut batch = Vec::new();
+            from = self.core.engine.visit(start, VISIT, &guard, |entry| {
+                batch.push((entry.key().clone(), entry.value().clone()));
+            });
+            Some(batch)
+        })
+        .flatten()
+    }
+
+    /// Number of entries held, those included that have expired but have not been removed.
+    pub fn len(&self) -> usize {
+        self.core.engine.counters().entries()
+    }
+
+    /// Whether [`len`](Self::len) is 0.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Removes every entry that has expired by now, and returns how many. O(expired), not O(entries).
+    pub fn sweep(&self) -> usize {
+        self.core.engine.sweep(true, || true)
+    }
+
+    /// Stops the janitor and returns when its thread is gone (from a callback on that thread: at once). Idempotent; the cache works on.
+    pub fn stop_cleanup(&self) {
+        if let Some(janitor) = &*self.janitor {
+            janitor.stop();
+        }
+    }
+
+    /// What the cache has done and holds.
+    pub fn stats(&self) -> Stats {
+        self.core.engine.counters().stats()
+    }
+
+    /// A handle that does not keep the cache alive.
+    pub fn downgrade(&self) -> WeakCache<K, V, S> {
+        WeakCache { janitor: Arc::downgrade(&self.janitor), core: Arc::downgrade(&self.core) }
+    }
+}
+
+impl<K, V, S> Clone for Cache<K, V, S>
+where
+    K: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    fn clone(&self) -> Self {
+        Cache { janitor: self.janitor.clone(), core: self.core.clone() }
+    }
+}
+
+impl<K, V, S> fmt::Debug for Cache<K, V, S>
+where
+    K: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cache").field("entries", &self.core.engine.counters().entries()).finish_non_exhaustive()
+    }
+}
+
+impl<K, V, S> WeakCache<K, V, S>
+where
+    K: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    /// The cache, if a handle to it is left.
+    pub fn upgrade(&self) -> Option<Cache<K, V, S>> {
+        Some(Cache { janitor: self.janitor.upgrade()?, core: self.core.upgrade()? })
+    }
+}
+
+impl<K, V, S> Clone for WeakCache<K, V, S>
+where
+    K: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    fn clone(&self) -> Self {
+        WeakCache { janitor: self.janitor.clone(), core: self.core.clone() }
+    }
+}
+
+impl<K, V, S> fmt::Debug for WeakCache<K, V, S>
+where
+    K: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakCache").finish_non_exhaustive()
+    }
+}
+
+/// A pinned view of a cache: made by [`Cache::pin`].
+pub struct Pinned<'c, K, V, S = RandomState>
+where
+    K: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    core: &'c Core<K, V, S>,
+    guard: Guard,
+}
+
+impl<K, V, S> Pinned<'_, K, V, S>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    S: BuildHasher,
+{
+    /// The value of a live entry.
+    #[inline]
+    pub fn get<Q>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.core.find(key, &self.guard).map(|entry| entry.get().value())
+    }
+
+    /// Iterates over the live entries, as [`Cache::iter`] does.
+    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
+        let mut from = Some(0);
+        std::iter::from_fn(move || {
+            let start = from?;
+            let mut batch = Vec::new();
+            from = self.core.engine.visit(start, VISIT, &self.guard, |entry| {
+                let entry = entry.get();
+                batch.push((entry.key(), entry.value()));
+            });
+            Some(batch)
+        })
+        .flatten()
+    }
+}
+
+impl<K, V, S> fmt::Debug for Pinned<'_, K, V, S>
+where
+    K: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Pinned").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,373 @@
+//! How time is read and rounded.
+//!
+//! Inside, time is nanoseconds since the clock's origin, monotonic, in a `u64`; what lies further ahead than 292 years is "never".
+//! A hit compares its deadline with the *coarse* clock (about 6 ns on Linux, against 22 to 45 for `Instant::now`
+//! on a virtual machine), and reads the precise one only if the deadline is nearer than [`MARGIN`]: so expiry is exact.
+
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::expiry::NEVER;
+
+/// The coarse clock may be this far behind: it moves with the scheduler's tick (1 to 10 ms), and a virtual machine may
+/// miss some. A deadline nearer than this is compared with the precise clock.
+const MARGIN: u64 = 64_000_000;
+
+/// A time to live shorter than this is counted from the precise clock; a longer one from the coarse clock, which may be one tick
+/// of the system (4 ms, usually) behind.
+const COARSE_TTL: Duration = Duration::from_secs(2);
+
+/// A source of monotonic time, and of the wall-clock time that goes with it.
+///
+/// Implement it to drive a cache by a time of your own; tests use [`ManualClock`].
+pub trait Clock: Send + Sync + 'static {
+    /// Time since the clock's origin. Never goes back.
+    fn elapsed(&self) -> Duration;
+
+    /// The instant of the origin.
+    fn origin(&self) -> Instant;
+
+    /// A cheaper reading: never ahead of [`elapsed`](Self::elapsed), and at most 64 ms behind.
+    fn coarse_elapsed(&self) -> Duration {
+        self.elapsed()
+    }
+
+    /// One moment, by the monotonic clock and by the wall clock.
+    fn with_system_time(&self) -> (Duration, SystemTime) {
+        (self.elapsed(), SystemTime::now())
+    }
+}
+
+/// The system's clocks: what a cache uses unless told otherwise.
+#[derive(Clone, Debug)]
+pub struct SystemClock {
+    origin: Instant,
+    #[cfg(all(feature = "coarse-clock", any(target_os = "linux", target_os = "android")))]
+    base: Duration,
+}
+
+impl Default for SystemClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(all(feature = "coarse-clock", any(target_os = "linux", target_os = "android")))]
+mod system {
+    use super::{Clock, Duration, Instant, SystemClock, SystemTime};
+    use rustix::time::{ClockId, clock_gettime};
+
+    fn read(clock: ClockId) -> Duration {
+        let time = clock_gettime(clock);
+        // Both clocks count from an origin in the past; a wall clock set before 1970 reads as 1970.
+        Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+    }
+
+    impl SystemClock {
+        /// A clock whose origin is now.
+        pub fn new() -> Self {
+            SystemClock { base: read(ClockId::Monotonic), origin: Instant::now() }
+        }
+    }
+
+    impl Clock for SystemClock {
+        fn elapsed(&self) -> Duration {
+            read(ClockId::Monotonic).saturating_sub(self.base)
+        }
+
+        fn origin(&self) -> Instant {
+            self.origin
+        }
+
+        #[inline]
+        fn coarse_elapsed(&self) -> Duration {
+            read(ClockId::MonotonicCoarse).saturating_sub(self.base)
+        }
+
+        /// Both coarse clocks move at the same tick, so two equal readings of one enclose an exact pair.
+        fn with_system_time(&self) -> (Duration, SystemTime) {
+            let mut before = self.coarse_elapsed();
+            loop {
+                let wall = read(ClockId::RealtimeCoarse);
+                let after = self.coarse_elapsed();
+                if before == after {
+                    return (before, SystemTime::UNIX_EPOCH + wall);
+                }
+                before = after;
+            }
+        }
+    }
+}
+
+#[cfg(not(all(feature = "coarse-clock", any(target_os = "linux", target_os = "android"))))]
+mod system {
+    use super::{Clock, Duration, Instant, SystemClock};
+
+    impl SystemClock {
+        /// A clock whose origin is now.
+        pub fn new() -> Self {
+            SystemClock { origin: Instant::now() }
+        }
+    }
+
+    impl Clock for SystemClock {
+        fn elapsed(&self) -> Duration {
+            self.origin.elapsed()
+        }
+
+        fn origin(&self) -> Instant {
+            self.origin
+        }
+    }
+}
+
+/// A clock that moves only when told to: for tests, and to replay logs. Clones are handles to one clock.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use fleeting::{Cache, ManualClock};
+///
+/// let clock = ManualClock::new();
+/// let cache = Cache::builder().clock(clock.clone()).time_to_live(Duration::from_secs(60)).build()?;
+/// cache.insert("key", 1);
+/// clock.advance(Duration::from_secs(59));
+/// assert_eq!(cache.get("key"), Some(1));
+/// clock.advance(Duration::from_secs(1));
+/// assert_eq!(cache.get("key"), None);
+/// # Ok::<(), fleeting::BuildError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct ManualClock {
+    shared: Arc<Manual>,
+}
+
+#[derive(Debug)]
+struct Manual {
+    origin: Instant,
+    now: Mutex<ManualTime>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct ManualTime {
+    elapsed: Duration,
+    system_time: SystemTime,
+}
+
+impl Default for ManualClock {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl ManualClock {
+    /// A clock that stands at zero, and by the wall at the present moment.
+    pub fn new() -> Self {
+        Self::starting_at(SystemTime::now())
+    }
+
+    /// A clock that stands at zero, and by the wall at `system_time`.
+    pub fn starting_at(system_time: SystemTime) -> Self {
+        let now = Mutex::new(ManualTime { elapsed: Duration::ZERO, system_time });
+        ManualClock { shared: Arc::new(Manual { origin: Instant::now(), now }) }
+    }
+
+    /// Moves the clock on, monotonic and wall time alike. Stops at the latest time that can be expressed.
+    pub fn advance(&self, by: Duration) {
+        self.change(|now| {
+            now.elapsed = now.elapsed.saturating_add(by);
+            now.system_time = now.system_time.checked_add(by).unwrap_or(now.system_time);
+        });
+    }
+
+    /// Sets the wall clock, forward or back; monotonic time stands still.
+    pub fn set_system_time(&self, system_time: SystemTime) {
+        self.change(|now| now.system_time = system_time);
+    }
+
+    /// The clock's now as an instant.
+    pub fn instant(&self) -> Instant {
+        let elapsed = self.now().elapsed;
+        self.shared.origin.checked_add(elapsed).unwrap_or(self.shared.origin)
+    }
+
+    /// The clock's now by the wall.
+    pub fn system_time(&self) -> SystemTime {
+        self.now().system_time
+    }
+
+    fn now(&self) -> ManualTime {
+        *self.shared.now.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn change(&self, f: impl FnOnce(&mut ManualTime)) {
+        f(&mut self.shared.now.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+impl Clock for ManualClock {
+    fn elapsed(&self) -> Duration {
+        self.now().elapsed
+    }
+
+    fn origin(&self) -> Instant {
+        self.shared.origin
+    }
+
+    fn with_system_time(&self) -> (Duration, SystemTime) {
+        let now = self.now();
+        (now.elapsed, now.system_time)
+    }
+}
+
+/// The time of one cache: nanoseconds of its clock.
+pub struct Time {
+    source: Source,
+}
+
+enum Source {
+    System(SystemClock),
+    Custom(Box<dyn Clock>),
+}
+
+impl Default for Time {
+    fn default() -> Self {
+        Time { source: Source::System(SystemClock::new()) }
+    }
+}
+
+impl fmt::Debug for Time {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Time").field("now", &self.now()).finish()
+    }
+}
+
+impl Time {
+    /// Time by a clock of the user's.
+    pub fn custom(clock: impl Clock) -> Time {
+        Time { source: Source::Custom(Box::new(clock)) }
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        match &self.source {
+            Source::System(clock) => clock,
+            Source::Custom(clock) => &**clock,
+        }
+    }
+
+    /// Now, precisely.
+    pub fn now(&self) -> u64 {
+        nanoseconds(self.clock().elapsed())
+    }
+
+    /// Now, cheaply: at most [`MARGIN`] behind.
+    #[inline]
+    pub fn coarse(&self) -> u64 {
+        match &self.source {
+            Source::System(clock) => nanoseconds(clock.coarse_elapsed()),
+            Source::Custom(clock) => nanoseconds(clock.coarse_elapsed()),
+        }
+    }
+
+    /// Whether a deadline has come. Exact.
+    #[inline]
+    pub fn has_come(&self, deadline: u64) -> bool {
+        if deadline == NEVER {
+            return false;
+        }
+        let coarse = self.coarse();
+        deadline <= coarse || (deadline - coarse <= MARGIN && deadline <= self.now())
+    }
+
+    /// The deadline at the end of a time to live that begins now.
+    pub fn after(&self, ttl: Duration) -> u64 {
+        let now = if ttl < COARSE_TTL { self.now() } else { self.coarse() };
+        now.saturating_add(nanoseconds(ttl)).min(NEVER)
+    }
+
+    /// The deadline at an instant; [`DEAD`](crate::expiry::DEAD) if it is not after the origin.
+    pub fn at_instant(&self, instant: Instant) -> u64 {
+        nanoseconds(instant.saturating_duration_since(self.clock().origin()))
+    }
+
+    /// The instant of a deadline; None for never, and beyond what an `Instant` holds.
+    pub fn instant(&self, deadline: u64) -> Option<Instant> {
+        if deadline == NEVER {
+            return None;
+        }
+        self.clock().origin().checked_add(Duration::from_nanos(deadline))
+    }
+
+    /// The deadline at a wall-clock time: its distance from the wall clock's now, on the monotonic clock.
+    pub fn at_system_time(&self, expiry: SystemTime) -> u64 {
+        let (elapsed, wall) = self.clock().with_system_time();
+        match expiry.duration_since(wall) {
+            Ok(ahead) => nanoseconds(elapsed.saturating_add(ahead)),
+            Err(behind) => nanoseconds(elapsed.saturating_sub(behind.duration())),
+        }
+    }
+
+    /// The wall-clock time of a deadline. Never is the furthest deadline there is, some 290 years ahead.
+    pub fn system_time(&self, deadline: u64) -> SystemTime {
+        let (elapsed, wall) = self.clock().with_system_time();
+        let deadline = Duration::from_nanos(deadline);
+        let time = match deadline.checked_sub(elapsed) {
+            Some(ahead) => wall.checked_add(ahead),
+            None => wall.checked_sub(elapsed.saturating_sub(deadline)),
+        };
+        time.unwrap_or(SystemTime::UNIX_EPOCH)
+    }
+}
+
+/// Times the library's own work, by the system's clock whatever the cache's.
+#[derive(Debug)]
+pub struct Stopwatch(Instant);
+
+impl Stopwatch {
+    pub fn start() -> Self {
+        Stopwatch(Instant::now())
+    }
+
+    pub fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+}
+
+/// Nanoseconds, saturating at never.
+#[inline]
+pub fn nanoseconds(duration: Duration) -> u64 {
+    match duration.as_secs().checked_mul(1_000_000_000) {
+        Some(whole) => whole.saturating_add(u64::from(duration.subsec_nanos())).min(NEVER),
+        None => NEVER,
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_coarse_clock_is_behind_by_less_than_the_margin() {
+        let time = Time::default();
+        for _ in 0..100_000 {
+            let before = time.now();
+            let coarse = time.coarse();
+            assert!(coarse <= time.now());
+            assert!(before - coarse.min(before) <= MARGIN);
+        }
+    }
+
+    #[test]
+    fn a_wall_time_comes_back_as_it_was_given() {
+        let time = Time::default();
+        for seconds in [1, 1_800, 86_400 * 365 * 100] {
+            let expiry = SystemTime::now() + Duration::from_secs(seconds);
+            let back = time.system_time(time.at_system_time(expiry));
+            let error = back.duration_since(expiry).unwrap_or_else(|error| error.duration());
+            assert!(error < Duration::from_millis(1), "{error:?}");
+        }
+        assert_eq!(time.at_system_time(SystemTime::UNIX_EPOCH), 0);
+    }
+}

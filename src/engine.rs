@@ -1,0 +1,641 @@
+//! The write protocol: the one place where map, deadline and index meet.
+//!
+//! It is no map and no index; it holds the order of steps by which `touch`, writes, removals and sweeps on one key are
+//! linearizable although an entry's presence (a bucket's header), its deadline and its record are three words.
+//!
+//! # State of an entry
+//!
+//! ```text
+//!              header bit   deadline word
+//! live         set          a time after now, or NEVER
+//! due          set          a time that has come                 (nobody has decided yet)
+//! decided      set          DEAD                                 (expired; whoever meets it cuts it)
+//! unsettled    set          UNSETTLED -> see its predecessor     (an update that keeps the deadline, just published)
+//! gone         clear        anything                             (retired by whoever cleared the bit)
+//! ```
+//!
+//! # Operations
+//!
+//! * **find** map.find; live by the clock: the answer. Else `expire` it, or `settle` it, and start over.
+//! * **write** (insert, update, compute, remove, ...) map.seek; expire or settle what is there until it is live or absent; ask the caller
+//!   what to do; put or cut by one CAS from *the header that the seek validated*. If that fails, start over.
+//! * **expire** (1) CAS the deadline from the time that has come to DEAD: decides against touch. (2) seek it by identity and
+//!   cut it: decides against writes. Only then may anyone answer "absent".
+//! * **touch** find; CAS the deadline. A shorter one is then covered (below).
+//! * **update that keeps the deadline** publish the new entry UNSETTLED, in the old one's place. To settle: close the old
+//!   deadline (touches on it fail from then on, and look for the successor); CAS that time into the new one. Anyone who meets
+//!   an unsettled entry does this.
+//! * **cover** makes F1 hold for an entry: unless a claim stands at or before its tick: file, then claim.
+//! * **after a replacement** fence; the new entry takes the old one's claim over if it still stands; else, cover.
+//! * **sweep** for each record (hash, tick): for each entry of that hash with no claim or one at or before the tick: expire it if it is due, else
+//!   void its claim and cover it; fence; look again, until none is left that was not handled.
+//!
+//! # Why it is linearizable
+//!
+//! * **X1** Every answer "absent" is a map operation that found no bit, and every expiry clears the bit (step 2) before anyone
+//!   acts on it. So expiry is a removal like any other, and presence is decided by the header alone.
+//! * **X2** A write's header CAS fails if any expiry of that entry took step 2 since its seek. If the entry was merely decided, the write wins,
+//!   the expirer's cut fails, and it starts over: the write came first.
+//! * **X3** A touch that succeeds found the bit set after it began, and changed the deadline from a time it had seen live; so it takes effect
+//!   before any removal or replacement that wins meanwhile, unless one of these keeps the deadline: that closes
+//!   the word first (X4). Against expiry, one CAS on the deadline decides, and it does so for all: nobody answers by a
+//!   deadline that has come without having moved the word to DEAD.
+//! * **X4** `touch-versus-update`: the successor's deadline is read by closing the predecessor's. A touch before the close is inherited, one after it
+//!   fails and finds the successor. An entry is settled before it is replaced or retired, and its predecessor is retired only
+//!   after it was settled by the thread that replaced it: an unsettled entry's predecessor is alive under any guard that
+//!   met it unsettled.
+//!
+//! # Why nothing is forgotten (F1)
+//!
+//! * **X5** `replace-versus-refile`: the replacer publishes, fences, then reads the old entry's claim, and takes it over only if it still stands.
+//!   The sweeper voids the claim, fences, then looks at the map again. One of them sees the other: the replacer finds no
+//!   claim and files, or the sweeper meets the new entry and handles it. The claim is taken over by a CAS from the
+//!   state that the new entry was published with, so it cannot overwrite what a sweeper did to that entry since.
+//! * **X6** `shorten-versus-refile`: touch moves the deadline, fences, reads the claim; the sweeper writes the claim, fences, reads
+//!   the deadline (`cover` loops until the claim it sees suffices). One of them sees the other.
+//!
+//! # Orderings
+//!
+//! | label | sites | carries |
+//! |---|---|---|
+//! | touch-versus-sweep | CAS of the deadline in `change_deadline`, `close_deadline`, `settle`; its loads | the decision between touch and expiry |
+//! | replace-versus-refile | fences in `after_replacement`, `handle` | X5 |
+//! | shorten-versus-refile | fences in `set_deadline`, `cover` | X6 |
+//!
+//! # Progress
+//!
+//! Lock-free: each retry is caused by another thread's successful CAS. User code (the caller's decision, `Eq`, the listener) runs between
+//! steps, never inside one.
+
+use core::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::clock::{Stopwatch, Time};
+use crate::epoch::{self, Guard, Ref};
+use crate::expiry::{CHUNK, DEAD, Deadline, ExpiryIndex, NEVER, RECORD_MIN, Timed, Which, tick};
+use crate::map::{Map, Owned, Seat, Unlinked};
+use crate::stats::{Count, Counters, lane};
+use crate::sync::{Ordering, fence};
+
+/// Why an entry left.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum RemovalCause {
+    /// Its deadline had come.
+    Expired,
+    /// It was removed by key, or by a predicate.
+    Removed,
+    /// A later write took its place.
+    Replaced,
+    /// It made room for another.
+    Evicted,
+    /// The cache was cleared.
+    Cleared,
+}
+
+/// Called with each entry that leaves.
+pub type Listener<N> = Box<dyn Fn(Ref<'_, N>, RemovalCause) + Send + Sync>;
+
+/// What a write does with what it found.
+pub enum Step<N: Timed> {
+    /// Nothing; gives a node that was made in vain back.
+    Keep(Option<Owned<N>>),
+    /// Publishes this node.
+    Put(Owned<N>),
+    /// Publishes this node with the deadline of the one that it replaces; it was made by `Entry::inherit`.
+    PutInheriting(Owned<N>),
+    /// Removes what is there.
+    Cut,
+}
+
+/// What a write did. The nodes stay readable under the guard.
+pub enum Written<'g, N: Timed> {
+    Kept(Option<Ref<'g, N>>, Option<Owned<N>>),
+    Inserted(Ref<'g, N>),
+    Replaced(Ref<'g, N>, Ref<'g, N>),
+    Removed(Ref<'g, N>),
+    Absent,
+}
+
+/// Map, index, time and counters of one cache.
+pub struct Engine<N: Timed> {
+    map: Map<N>,
+    index: ExpiryIndex,
+    time: Time,
+    counters: Counters,
+    listener: Option<Listener<N>>,
+    /// Where the next early take goes on (F7).
+    early_cursor: core::sync::atomic::AtomicU64,
+}
+
+/// Stale records are tolerated up to twice the entries and this many.
+const STALE_SLACK: usize = 1024;
+
+/// Records that a writer takes early when there are too many: more than it files in between.
+const RELIEF: usize = 2 * CHUNK;
+
+impl<N: Timed> Engine<N> {
+    /// An engine without entries.
+    pub fn new(capacity: usize, time: Time, counters: Counters, listener: Option<Listener<N>>) -> Self {
+        Engine {
+            map: Map::with_capacity(capacity),
+            index: ExpiryIndex::default(),
+            time,
+            counters,
+            listener,
+            early_cursor: core::sync::atomic::AtomicU64::new(0),
+        }
+    }
+
+    /// Its time.
+    #[inline]
+    pub fn time(&self) -> &Time {
+        &self.time
+    }
+
+    /// Its counters.
+    #[inline]
+    pub fn counters(&self) -> &Counters {
+        &self.counters
+    }
+
+    /// Begins to grow the table. For models and tests; writes do so by themselves.
+    #[cfg(loom)]
+    pub fn grow(&self, guard: &Guard) {
+        self.map.grow(guard);
+    }
+
+    /// The live node of a key. Lock-free; writes nothing unless it meets an entry that has expired.
+    #[inline]
+    pub fn find<'g>(&self, hash: u64, mut eq: impl FnMut(Ref<'g, N>) -> bool, guard: &'g Guard) -> Option<Ref<'g, N>> {
+        let node = self.map.find(hash, &mut eq, guard)?;
+        let deadline = node.meta().deadline();
+        if !deadline.is_closed() && deadline.time() != DEAD && !self.time.has_come(deadline.time()) {
+            return Some(node);
+        }
+        self.find_again(hash, eq, guard)
+    }
+
+    #[cold]
+    fn find_again<'g>(
+        &self,
+        hash: u64,
+        mut eq: impl FnMut(Ref<'g, N>) -> bool,
+        guard: &'g Guard,
+    ) -> Option<Ref<'g, N>> {
+        loop {
+            let node = self.map.find(hash, &mut eq, guard)?;
+            if self.live_deadline(node, guard).is_some() {
+                return Some(node);
+            }
+            self.expire(node, guard);
+        }
+    }
+
+    /// The node's deadline, settled; None if it has come, or expiry is decided.
+    fn live_deadline(&self, node: Ref<'_, N>, guard: &Guard) -> Option<Deadline> {
+        let deadline = self.settled_deadline(node, guard);
+        (deadline.time() != DEAD && !self.time.has_come(deadline.time())).then_some(deadline)
+    }
+
+    /// Whether a node that was met on a walk is live. Decides nothing.
+    pub fn is_live(&self, node: Ref<'_, N>, guard: &Guard) -> bool {
+        self.live_deadline(node, guard).is_some()
+    }
+
+    /// The time of a node's deadline.
+    pub fn deadline(&self, node: Ref<'_, N>, guard: &Guard) -> u64 {
+        self.settled_deadline(node, guard).time()
+    }
+
+    fn settled_deadline(&self, node: Ref<'_, N>, guard: &Guard) -> Deadline {
+        loop {
+            let deadline = node.meta().deadline();
+            if !deadline.is_unsettled() {
+                return deadline;
+            }
+            settle(node.get(), guard);
+        }
+    }
+
+    /// Expires a node whose deadline has come. True if this call removed it; false if another did, or it lives.
+    #[cold]
+    fn expire(&self, node: Ref<'_, N>, guard: &Guard) -> bool {
+        let deadline = self.settled_deadline(node, guard);
+        if deadline.time() != DEAD {
+            let is_due = !deadline.is_closed() && self.time.has_come(deadline.time());
+            // A closed deadline belongs to the successor.
+            if !is_due || !node.meta().change_deadline(deadline, DEAD) {
+                return false;
+            }
+        }
+        self.cut_node(node, RemovalCause::Expired, guard)
+    }
+
+    /// Cuts one node, by identity; false if it is gone.
+    fn cut_node(&self, node: Ref<'_, N>, cause: RemovalCause, guard: &Guard) -> bool {
+        loop {
+            let seat = self.map.seek(node.hash(), |other| other.is(node), guard);
+            if seat.node().is_none() {
+                return false;
+            }
+            if self.cut(&seat, cause, guard).is_some() {
+                return true;
+            }
+        }
+    }
+
+    fn cut<'g>(&self, seat: &Seat<'g, N>, cause: RemovalCause, guard: &'g Guard) -> Option<Ref<'g, N>> {
+        let unlinked = self.map.cut(seat, guard)?;
+        let node = unlinked.node();
+        self.counters.add_entries(-1);
+        self.left(unlinked, cause);
+        Some(node)
+    }
+
+    /// Counts and notifies; then the node is retired.
+    fn left(&self, unlinked: Unlinked<'_, N>, cause: RemovalCause) {
+        self.counters.count(match cause {
+            RemovalCause::Expired => Count::Expired,
+            RemovalCause::Replaced => Count::Replaced,
+            RemovalCause::Removed | RemovalCause::Cleared | RemovalCause::Evicted => Count::Removed,
+        });
+        if let Some(listener) = &self.listener {
+            let call = AssertUnwindSafe(|| listener(unlinked.node(), cause));
+            if catch_unwind(call).is_err() {
+                self.counters.contained_panic();
+            }
+        }
+    }
+
+    /// Changes a key: `decide` sees what is live, and a node that an earlier try did not publish (`spare` at first); so does
+    /// `eq`, since the key may be in there.
+    ///
+    /// Lock-free; `decide` runs again whenever another change of the bucket came first.
+    pub fn write<'g>(
+        &self,
+        hash: u64,
+        mut eq: impl FnMut(Ref<'g, N>, Option<&Owned<N>>) -> bool,
+        guard: &'g Guard,
+        mut spare: Option<Owned<N>>,
+        mut decide: impl FnMut(Option<Ref<'g, N>>, Option<Owned<N>>) -> Step<N>,
+    ) -> Written<'g, N> {
+        loop {
+            let seat = self.map.seek(hash, |node| eq(node, spare.as_ref()), guard);
+            let current = seat.node();
+            if let Some(node) = current
+                && self.live_deadline(node, guard).is_none()
+            {
+                self.expire(node, guard);
+                continue;
+            }
+            let (node, inherits) = match decide(current, spare.take()) {
+                Step::Keep(spare) => return Written::Kept(current, spare),
+                Step::Cut if current.is_none() => return Written::Absent,
+                Step::Cut => match self.cut(&seat, RemovalCause::Removed, guard) {
+                    Some(node) => return Written::Removed(node),
+                    None => continue,
+                },
+                Step::Put(node) => (node, false),
+                Step::PutInheriting(node) => (node, true),
+            };
+            if !inherits && self.time.has_come(node.meta().deadline().time()) {
+                // Dead on arrival: what it would have replaced is gone, and it never came.
+                if current.is_none() {
+                    return Written::Absent;
+                }
+                if let Some(old) = self.cut(&seat, RemovalCause::Expired, guard) {
+                    return Written::Removed(old);
+                }
+                spare = Some(node);
+                continue;
+            }
+            match self.map.put(&seat, node, guard) {
+                Ok(put) => {
+                    let old = put.old.as_ref().map(Unlinked::node);
+                    match put.old {
+                        Some(unlinked) => self.after_replacement(put.new, unlinked, inherits, guard),
+                        None => self.after_insertion(put.new, put.crowded, guard),
+                    }
+                    return match old {
+                        Some(old) => Written::Replaced(old, put.new),
+                        None => Written::Inserted(put.new),
+                    };
+                }
+                Err(node) => spare = Some(node),
+            }
+        }
+    }
+
+    fn after_insertion(&self, node: Ref<'_, N>, crowded: bool, guard: &Guard) {
+        self.counters.add_entries(1);
+        self.counters.count(Count::Inserts);
+        if crowded && self.map.is_worth_a_look(node.hash(), guard) && self.map.is_loaded(self.counters.entries(), guard)
+        {
+            self.map.grow(guard);
+        }
+        self.map.help(guard);
+        self.cover_and_relieve(node, guard);
+    }
+
+    fn after_replacement(&self, node: Ref<'_, N>, old: Unlinked<'_, N>, inherits: bool, guard: &Guard) {
+        if inherits {
+            // X4: before the old node is retired, which dropping `old` does.
+            settle(node.get(), guard);
+        }
+        // Ordering: SeqCst fence [replace-versus-refile] between the publication and the look at the old claim, with
+        // the fence in `handle` between the voiding of a claim and the look at the map.
+        fence(Ordering::SeqCst);
+        let deadline = node.meta().deadline().time();
+        if let Some(filed) = old.node().meta().filed().tick()
+            && deadline != NEVER
+            && filed <= tick(deadline, self.time.coarse()).0
+        {
+            node.meta().claim_first(filed);
+        }
+        self.left(old, RemovalCause::Replaced);
+        self.cover_and_relieve(node, guard);
+    }
+
+    fn cover_and_relieve(&self, node: Ref<'_, N>, guard: &Guard) {
+        if self.cover(node, guard) && self.is_stale() {
+            self.relieve();
+        }
+    }
+
+    /// Makes F1 hold for a node: a record stands at or before the tick of its deadline, and `filed` claims it.
+    /// True if a chunk was allocated for it.
+    fn cover(&self, node: Ref<'_, N>, guard: &Guard) -> bool {
+        let mut in_new_chunk = false;
+        loop {
+            let claim = node.meta().filed();
+            let deadline = node.meta().deadline().time();
+            if deadline == DEAD || deadline == NEVER {
+                return in_new_chunk;
+            }
+            let now = self.time.coarse();
+            if let Some(filed) = claim.tick() {
+                if filed <= tick(deadline, now).0 {
+                    return in_new_chunk;
+                }
+                // Voided first: a sweeper that takes the new record before it is claimed must not think it stale.
+                node.meta().claim(claim, None);
+                continue;
+            }
+            let filed = self.index.file(node.hash(), deadline, now, lane(), guard);
+            self.counters.add_records(1);
+            in_new_chunk |= filed.in_new_chunk;
+            node.meta().claim(claim, Some(filed.tick));
+            // Ordering: SeqCst fence [shorten-versus-refile] between the claim and the second look at the deadline, with
+            // the fence in `set_deadline`.
+            fence(Ordering::SeqCst);
+        }
+    }
+
+    /// Gives a live key a new deadline; false if it has none that is live. Lock-free; allocates nothing unless the
+    /// deadline is an earlier one.
+    pub fn touch<'g>(
+        &self,
+        hash: u64,
+        mut eq: impl FnMut(Ref<'g, N>) -> bool,
+        deadline: u64,
+        guard: &'g Guard,
+    ) -> Option<Ref<'g, N>> {
+        loop {
+            let node = self.find(hash, &mut eq, guard)?;
+            if self.set_deadline(node, deadline, guard) {
+                return Some(node);
+            }
+        }
+    }
+
+    /// Moves a node's deadline; false if the node is no longer the live one of its key: find again.
+    #[inline]
+    pub fn set_deadline(&self, node: Ref<'_, N>, to: u64, guard: &Guard) -> bool {
+        loop {
+            let Some(from) = self.live_deadline(node, guard).filter(|from| !from.is_closed()) else { return false };
+            if self.time.has_come(to) {
+                // Touched into the past: it was live, and is gone now.
+                if !node.meta().change_deadline(from, DEAD) {
+                    continue;
+                }
+                self.expire(node, guard);
+                return true;
+            }
+            if !node.meta().change_deadline(from, to) {
+                continue;
+            }
+            if to < from.time() || node.meta().filed().tick().is_none() {
+                // Ordering: SeqCst fence [shorten-versus-refile] between the deadline and the look at the claim, with the
+                // fence in `cover`.
+                fence(Ordering::SeqCst);
+                self.cover_and_relieve(node, guard);
+            }
+            return true;
+        }
+    }
+
+    /// Moves a node's deadline to a later time; false if it is later already, or the node is not live.
+    pub fn extend(&self, node: Ref<'_, N>, to: u64, guard: &Guard) -> bool {
+        loop {
+            let Some(from) = self.live_deadline(node, guard) else { return false };
+            if from.is_closed() || from.time() >= to {
+                return false;
+            }
+            if node.meta().change_deadline(from, to) {
+                return true;
+            }
+        }
+    }
+
+    /// Removes a node by identity; false if it is gone.
+    pub fn remove_node(&self, node: Ref<'_, N>, guard: &Guard) -> bool {
+        self.cut_node(node, RemovalCause::Removed, guard)
+    }
+
+    /// Asks the caches for what a find of this hash reads first.
+    #[inline]
+    pub fn prefetch(&self, hash: u64, guard: &Guard) {
+        self.map.prefetch(hash, guard);
+    }
+
+    /// Visits live nodes of some buckets, from a hash on; returns where to go on.
+    pub fn visit<'g>(
+        &self,
+        from: u64,
+        buckets: usize,
+        guard: &'g Guard,
+        mut each: impl FnMut(Ref<'g, N>),
+    ) -> Option<u64> {
+        self.map.visit(from, buckets, guard, |node| {
+            if self.is_live(node, guard) {
+                each(node);
+            }
+        })
+    }
+
+    /// Removes the nodes for which `doomed` holds, and returns how many. Pins anew every few buckets.
+    pub fn remove_where(&self, cause: RemovalCause, mut doomed: impl FnMut(Ref<'_, N>) -> bool) -> usize {
+        let (mut removed, mut from) = (0, Some(0));
+        while let Some(start) = from {
+            let guard = epoch::pin();
+            from = self.visit(start, VISIT, &guard, |node| {
+                // Removed as it was judged: by identity, so a node that came in its place stays.
+                if doomed(node) && self.cut_node(node, cause, &guard) {
+                    removed += 1;
+                }
+            });
+        }
+        removed
+    }
+
+    /// Removes every entry that has expired by now, piece by piece while `go_on` says so; returns how many it removed.
+    ///
+    /// O(records due + ticks). Pins anew for every [`CHUNK`] records, so that memory is freed meanwhile.
+    pub fn sweep(&self, exact: bool, go_on: impl Fn() -> bool) -> usize {
+        let stopwatch = Stopwatch::start();
+        let now = self.time.now();
+        let which = if exact { Which::Expired(now) } else { Which::Due(now) };
+        let (mut removed, mut cursor) = (0, 0);
+        let mut records = Vec::with_capacity(CHUNK);
+        while go_on() && self.sweep_some(which, &mut cursor, now, &mut records, &mut removed) {}
+        while go_on() && self.map.help(&epoch::pin()) {}
+        while go_on() && self.is_stale() && self.take_early(&mut records) {}
+        self.counters.swept(stopwatch.elapsed());
+        epoch::pin().flush();
+        removed
+    }
+
+    /// Handles one chunk of records; false if there is none.
+    fn sweep_some(
+        &self,
+        which: Which,
+        cursor: &mut u64,
+        now: u64,
+        records: &mut Vec<u64>,
+        removed: &mut usize,
+    ) -> bool {
+        let guard = epoch::pin();
+        let Some(tick) = self.index.take(which, cursor, records, &guard) else { return false };
+        self.counters.add_records(-(records.len() as i64));
+        self.counters.add_handled(records.len() as u64);
+        for hash in records.drain(..) {
+            *removed += self.handle(hash, tick, now, &guard);
+        }
+        true
+    }
+
+    /// Deals with one record that was taken from under `tick`; returns how many entries it removed.
+    fn handle(&self, hash: u64, tick: u64, now: u64, guard: &Guard) -> usize {
+        let mut handled = Handled::default();
+        let mut removed = 0;
+        loop {
+            let met = |node: Ref<'_, N>| {
+                node.meta().filed().is_due_at(tick) && !handled.contains(node.pointer().addr().get())
+            };
+            let Some(node) = self.map.find(hash, met, guard) else { return removed };
+            let deadline = self.settled_deadline(node, guard).time();
+            if deadline <= now {
+                if self.expire(node, guard) {
+                    removed += 1;
+                    continue;
+                }
+                // It was touched, replaced or removed meanwhile: look again, but at this one only if it lives on.
+                if self.settled_deadline(node, guard).time() <= now {
+                    handled.insert(node.pointer().addr().get());
+                }
+                continue;
+            }
+            let claim = node.meta().filed();
+            if !claim.is_due_at(tick) || !node.meta().claim(claim, None) {
+                continue;
+            }
+            self.cover(node, guard);
+            handled.insert(node.pointer().addr().get());
+            // Ordering: SeqCst fence [replace-versus-refile] between the voiding of the claim and the next look at the map.
+            fence(Ordering::SeqCst);
+        }
+    }
+
+    /// Whether stale records have outgrown the entries (F7).
+    fn is_stale(&self) -> bool {
+        self.counters.records() > 2 * self.counters.entries() + STALE_SLACK
+    }
+
+    /// A writer's share in keeping stale records bounded: amortized O(1) a record that it files.
+    #[cold]
+    fn relieve(&self) {
+        let mut records = Vec::with_capacity(CHUNK);
+        for _ in 0..RELIEF.div_ceil(CHUNK) {
+            if !self.take_early(&mut records) {
+                return;
+            }
+        }
+    }
+
+    /// Takes one chunk of records early, where the last early take left off; false at the end of a walk.
+    fn take_early(&self, records: &mut Vec<u64>) -> bool {
+        let cursor = &self.early_cursor;
+        // Ordering: Relaxed: walks that disturb each other only repeat work.
+        let mut at = cursor.load(Ordering::Relaxed);
+        let now = self.time.now();
+        let found = self.sweep_some(Which::Stale, &mut at, now, records, &mut 0);
+        cursor.store(if found { at } else { 0 }, Ordering::Relaxed);
+        found
+    }
+}
+
+/// Buckets that a walk visits under one pin.
+pub const VISIT: usize = 32;
+
+/// Settles a node that inherits its deadline: closes the predecessor's, and copies it.
+fn settle<N: Timed>(node: &N, guard: &Guard) {
+    let Some(predecessor) = node.predecessor(guard) else { return };
+    loop {
+        if !node.meta().deadline().is_unsettled() {
+            return;
+        }
+        let deadline = predecessor.meta().deadline();
+        let is_final = deadline.is_closed() || deadline.time() == DEAD || predecessor.meta().close_deadline(deadline);
+        if is_final {
+            node.meta().settle(deadline.time());
+            return;
+        }
+    }
+}
+
+/// Makes a hasher's result what the engine takes for a hash: every caller's hash goes through here once.
+///
+/// Hashes below [`RECORD_MIN`] stand for something else in a pile. The multiplication (Fibonacci hashing, Knuth 6.4) gives weak hashers'
+/// top bits, by which buckets are chosen, a share of their low ones.
+#[inline]
+pub fn spread(hash: u64) -> u64 {
+    hash.wrapping_mul(0x9E37_79B9_7F4A_7C15).max(RECORD_MIN)
+}
+
+/// The nodes that one record has led to: nearly always none or one.
+#[derive(Default)]
+struct Handled {
+    first: usize,
+    more: Vec<usize>,
+}
+
+impl Handled {
+    fn contains(&self, node: usize) -> bool {
+        self.first == node || self.more.contains(&node)
+    }
+
+    fn insert(&mut self, node: usize) {
+        if self.first == 0 {
+            self.first = node;
+        } else {
+            self.more.push(node);
+        }
+    }
+}
+
+impl<N: Timed> fmt::Debug for Engine<N> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("counters", &self.counters).field("time", &self.time).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,211 @@
+//! What a node carries for expiry: its deadline, the tick it is filed under, and its hash.
+//!
+//! ```text
+//! deadline  DEAD (0) | a time in nanoseconds | NEVER        open: touch and expiry may change it by CAS
+//!           the same with the top bit set                   closed: replaced, its successor inherits this
+//!           UNSETTLED (the top bit alone)                   inherits from its predecessor, not yet settled
+//! filed     63 ........................... 20 | 19 .... 0
+//!           tick / 2^20 ns; 0 = no record     | sequence, bumped by every change
+//! ```
+
+use crate::epoch::{Guard, Ref};
+use crate::map::Node;
+use crate::sync::{AtomicU64, Ordering};
+
+/// A deadline that never comes.
+pub const NEVER: u64 = (1 << 63) - 1;
+
+/// The deadline of an entry whose expiry is decided.
+pub const DEAD: u64 = 0;
+
+const CLOSED: u64 = 1 << 63;
+const UNSETTLED: u64 = CLOSED;
+
+/// Ticks are multiples of this many nanoseconds (about a millisecond).
+pub const UNIT: u64 = 1 << UNIT_BITS;
+const UNIT_BITS: u32 = 20;
+const SEQUENCE_BITS: u32 = 20;
+
+/// A node with a deadline.
+pub trait Timed: Node {
+    /// Its expiry state.
+    fn meta(&self) -> &Meta;
+
+    /// The node whose deadline it inherits; asked for only while it is unsettled.
+    fn predecessor<'g>(&self, guard: &'g Guard) -> Option<Ref<'g, Self>>;
+}
+
+/// The expiry state of a node.
+#[derive(Debug)]
+pub struct Meta {
+    deadline: AtomicU64,
+    filed: AtomicU64,
+    hash: u64,
+}
+
+/// A value of the deadline word.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Deadline(u64);
+
+impl Deadline {
+    /// Whether it is an open deadline after `now`: a live entry, by one comparison.
+    #[inline]
+    pub fn is_open_after(self, now: u64) -> bool {
+        self.0 > now && self.0 & CLOSED == 0
+    }
+
+    /// Whether the entry has been replaced by one that inherits from it, or is unsettled itself.
+    #[inline]
+    pub fn is_closed(self) -> bool {
+        self.0 & CLOSED != 0
+    }
+
+    /// Whether it has yet to inherit its deadline.
+    pub fn is_unsettled(self) -> bool {
+        self.0 == UNSETTLED
+    }
+
+    /// The time, in nanoseconds; [`DEAD`], [`NEVER`].
+    #[inline]
+    pub fn time(self) -> u64 {
+        self.0 & !CLOSED
+    }
+}
+
+/// A value of the filed word: the claim that a record stands under a tick.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Filed(u64);
+
+impl Filed {
+    /// The tick, in nanoseconds; None if no record is known to stand anywhere.
+    pub fn tick(self) -> Option<u64> {
+        let tick = self.0 >> SEQUENCE_BITS << UNIT_BITS;
+        (tick != 0).then_some(tick)
+    }
+
+    /// Whether a record under `tick` may be the one this entry waits for.
+    pub fn is_due_at(self, tick: u64) -> bool {
+        self.tick().is_none_or(|filed| filed <= tick)
+    }
+
+    fn next(self, tick: Option<u64>) -> Filed {
+        let sequence = self.0.wrapping_add(1) & ((1 << SEQUENCE_BITS) - 1);
+        Filed(tick.unwrap_or(0) >> UNIT_BITS << SEQUENCE_BITS | sequence)
+    }
+}
+
+impl Meta {
+    /// Of a node that is not filed yet.
+    pub fn new(hash: u64, deadline: u64) -> Meta {
+        debug_assert!(deadline <= NEVER);
+        Meta { deadline: AtomicU64::new(deadline), filed: AtomicU64::new(0), hash }
+    }
+
+    /// The node's hash.
+    #[inline]
+    pub fn hash(&self) -> u64 {
+        self.hash
+    }
+
+    /// Before publication: the deadline will be inherited.
+    pub fn unsettle(&mut self) {
+        self.deadline = AtomicU64::new(UNSETTLED);
+    }
+
+    /// Before publication: sets the deadline.
+    pub fn set_deadline(&mut self, deadline: u64) {
+        self.deadline = AtomicU64::new(deadline);
+    }
+
+    /// The deadline word.
+    #[inline]
+    pub fn deadline(&self) -> Deadline {
+        // Ordering: Acquire [touch-versus-sweep] with the Release of `change_deadline`: what the changer did
+        // before (a cap, an inheritance) is seen with the deadline.
+        Deadline(self.deadline.load(Ordering::Acquire))
+    }
+
+    /// Moves an open deadline; false if it is no longer `from`.
+    #[inline]
+    pub fn change_deadline(&self, from: Deadline, to: u64) -> bool {
+        debug_assert!(!from.is_closed() && to <= NEVER);
+        self.exchange_deadline(from, to)
+    }
+
+    /// Closes an open deadline, so that touches look for the successor; false if it is no longer `from`.
+    pub fn close_deadline(&self, from: Deadline) -> bool {
+        self.exchange_deadline(from, from.0 | CLOSED)
+    }
+
+    /// Gives an unsettled node the deadline that it inherits; false if it was settled meanwhile.
+    pub fn settle(&self, deadline: u64) -> bool {
+        self.exchange_deadline(Deadline(UNSETTLED), deadline)
+    }
+
+    #[inline]
+    fn exchange_deadline(&self, from: Deadline, to: u64) -> bool {
+        // Ordering: AcqRel [touch-versus-sweep]: one CAS decides between touch and expiry.
+        self.deadline.compare_exchange(from.0, to, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// The filed word.
+    #[inline]
+    pub fn filed(&self) -> Filed {
+        // Ordering: Acquire [file-versus-take] with the Release of `claim`.
+        Filed(self.filed.load(Ordering::Acquire))
+    }
+
+    /// Claims that a record stands under `tick` (None: that none is known to); false if the word is no longer `from`.
+    pub fn claim(&self, from: Filed, tick: Option<u64>) -> bool {
+        // Ordering: Release [file-versus-take]: the record was filed before the claim.
+        self.filed.compare_exchange(from.0, from.next(tick).0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// The first claim of a node, if nobody has touched the word since it was published.
+    pub fn claim_first(&self, tick: u64) -> bool {
+        self.claim(Filed(0), Some(tick))
+    }
+}
+
+/// The tick of a deadline, and the time after which entries filed under it may be due.
+///
+/// Rounded up to a multiple of between 1/128 and 1/64 of the time left, at least [`UNIT`]: so there are some
+/// hundred ticks, whatever the number of entries, and a pile waits at most that much longer than its entries.
+pub fn tick(deadline: u64, now: u64) -> (u64, u64) {
+    let left = deadline.saturating_sub(now);
+    let bits = (u64::BITS - left.leading_zeros()).saturating_sub(7).max(UNIT_BITS);
+    let grain = 1 << bits;
+    let tick = deadline.div_ceil(grain).max(1).saturating_mul(grain);
+    (tick, tick - grain)
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tick_is_never_early_and_little_late() {
+        for left in [0, 1, UNIT - 1, UNIT, UNIT * 200, 1_800_000_000_000, 1 << 50] {
+            for now in [0, 1, 12_345_678_901_234] {
+                let deadline = now + left;
+                let (tick, start) = tick(deadline, now);
+                assert!(tick >= deadline.max(1) && tick % UNIT == 0);
+                assert!(tick - deadline < UNIT.max(left / 64 + 1) || deadline == 0, "{left} {now} {tick}");
+                assert!(start < deadline.max(1) && start % UNIT == 0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_claim_fails_after_any_other() {
+        let meta = Meta::new(7, NEVER);
+        let first = meta.filed();
+        assert_eq!(first.tick(), None);
+        assert!(first.is_due_at(UNIT));
+        assert!(meta.claim(first, None));
+        assert!(!meta.claim(first, Some(UNIT)), "the same tick, but another sequence");
+        assert!(meta.claim(meta.filed(), Some(3 * UNIT)));
+        assert_eq!(meta.filed().tick(), Some(3 * UNIT));
+        assert!(!meta.filed().is_due_at(2 * UNIT) && meta.filed().is_due_at(3 * UNIT));
+    }
+}

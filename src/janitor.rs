@@ -1,0 +1,88 @@
+//! The janitor: the life of one thread, and nothing else. What it does each interval is a closure.
+//!
+//! It parks between intervals and is woken at once by [`Janitor::stop`]. The closure asks `go_on` between bounded batches,
+//! so a stop never waits for a whole sweep. Stopping from the janitor's own thread (a removal callback) flags and returns;
+//! the thread ends when the callback has.
+
+use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle, Thread, ThreadId};
+use std::time::{Duration, Instant};
+
+/// Name of the thread.
+pub const NAME: &str = "fleeting-janitor";
+
+/// Parks at least so long, whatever the interval: a janitor is no busy loop.
+const INTERVAL_MIN: Duration = Duration::from_millis(1);
+
+/// A running, or stopped, janitor. Dropping it stops it.
+#[derive(Debug)]
+pub struct Janitor {
+    stopped: Arc<AtomicBool>,
+    thread: Thread,
+    handle: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Janitor {
+    /// Starts a thread that calls `work` every `interval`, the first time after one.
+    ///
+    /// # Errors
+    ///
+    /// The system gives no thread.
+    pub fn start(interval: Duration, mut work: impl FnMut(&dyn Fn() -> bool) + Send + 'static) -> io::Result<Janitor> {
+        let interval = interval.max(INTERVAL_MIN);
+        let stopped = Arc::new(AtomicBool::new(false));
+        let flag = stopped.clone();
+        let body = move || {
+            // Ordering: Relaxed: joining the thread orders everything that matters.
+            let go_on = || !flag.load(Ordering::Relaxed);
+            while park(interval, &go_on) {
+                // Callbacks are contained by the engine; this is for a panic of a user's clock, say.
+                let _ = catch_unwind(AssertUnwindSafe(|| work(&go_on)));
+            }
+        };
+        let handle = thread::Builder::new().name(NAME.into()).spawn(body)?;
+        Ok(Janitor { stopped, thread: handle.thread().clone(), handle: Mutex::new(Some(handle)) })
+    }
+
+    /// Stops the thread and waits until it is gone. Idempotent. From the thread itself: returns at once, and the
+    /// thread ends when it gets back.
+    pub fn stop(&self) {
+        self.stopped.store(true, Ordering::Relaxed);
+        self.thread.unpark();
+        if self.id() == thread::current().id() {
+            return;
+        }
+        // Whoever comes second waits on the lock until the thread is gone.
+        let mut handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(handle) = handle.take() {
+            // It contains its panics; if it did not, there is nobody to tell.
+            let _ = handle.join();
+        }
+    }
+
+    fn id(&self) -> ThreadId {
+        self.thread.id()
+    }
+}
+
+impl Drop for Janitor {
+    fn drop(&mut self) {
+        self.stop();
+    }
+}
+
+/// Parks for an interval; false if the janitor was stopped.
+fn park(interval: Duration, go_on: &dyn Fn() -> bool) -> bool {
+    let end = Instant::now().checked_add(interval);
+    while go_on() {
+        match end.map(|end| end.saturating_duration_since(Instant::now())) {
+            None => thread::park(),
+            Some(Duration::ZERO) => return true,
+            Some(left) => thread::park_timeout(left),
+        }
+    }
+    false
+}

@@ -1,0 +1,281 @@
+//! One bucket: its header word, its tags, its line of slots; every bit layout of the map.
+//!
+//! ```text
+//! header  63 ............................ 14 | 13    | 12     | 11..8        | 7..0
+//!         version, bumped by every change    | READY | FROZEN | spill's slot | published slots
+//! tags    eight bytes, one of hash a slot, never 0; the whole word is 0 until a bucket is filled
+//! slot    a node's or the spill's pointer, or UNSET (null), or EMPTY (1); two low bits of a node's
+//!         pointer are kept free for the eviction policy's frequency count
+//! ```
+//!
+//! The spill's slot is kept as 0 for none, else the slot's number plus one.
+
+use core::ptr;
+
+use crate::sync::{AtomicPtr, AtomicU64, Ordering};
+
+/// Slots in a bucket. A model takes as few as still overflow.
+pub const SLOTS: usize = if cfg!(loom) { 3 } else { 8 };
+
+/// At most so many slots are published; one is always left for a change to claim.
+pub const PUBLISHED_MAX: u32 = SLOTS as u32 - 1;
+
+const SLOT_BITS: u64 = (1 << SLOTS) - 1;
+const SPILL_SHIFT: u32 = 8;
+const SPILL_BITS: u64 = 0xF << SPILL_SHIFT;
+const FROZEN: u64 = 1 << 12;
+const READY: u64 = 1 << 13;
+const VERSION_ONE: u64 = 1 << 14;
+
+/// A value of a bucket's header: the bucket's only truth.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Header(u64);
+
+impl Header {
+    /// A bucket that growth has not filled yet.
+    pub const UNSET: Header = Header(0);
+
+    /// The first header of a bucket: READY, these slots published, this one of them the spill.
+    pub fn ready(published: u64, spill: Option<usize>) -> Header {
+        Header(READY | published | spill_bits(spill))
+    }
+
+    /// Published slots, the spill's among them.
+    #[inline]
+    pub fn published(self) -> u64 {
+        self.0 & SLOT_BITS
+    }
+
+    /// Published slots that hold nodes.
+    #[inline]
+    pub fn nodes(self) -> u64 {
+        match self.spill() {
+            None => self.published(),
+            Some(slot) => self.published() & !(1 << slot),
+        }
+    }
+
+    /// The slot that holds the spill.
+    #[inline]
+    pub fn spill(self) -> Option<usize> {
+        let number = (self.0 & SPILL_BITS) >> SPILL_SHIFT;
+        (number != 0).then(|| number as usize - 1)
+    }
+
+    /// How many slots are published.
+    pub fn count(self) -> u32 {
+        self.published().count_ones()
+    }
+
+    /// Whether growth made the content final.
+    #[inline]
+    pub fn is_frozen(self) -> bool {
+        self.0 & FROZEN != 0
+    }
+
+    /// Whether the bucket has been filled.
+    #[inline]
+    pub fn is_ready(self) -> bool {
+        self.0 & READY != 0
+    }
+
+    /// The header after one change: these slots cleared, these set, the spill there.
+    pub fn changed(self, clear: u64, set: u64, spill: Option<usize>) -> Header {
+        let kept = self.0 & !(clear | SPILL_BITS);
+        Header((kept | set | spill_bits(spill)).wrapping_add(VERSION_ONE))
+    }
+}
+
+fn spill_bits(spill: Option<usize>) -> u64 {
+    spill.map_or(0, |slot| (slot as u64 + 1) << SPILL_SHIFT)
+}
+
+/// What every look-up reads first; 16 bytes a bucket, so that the heads of a big table stay dense.
+#[repr(C, align(16))]
+#[derive(Debug)]
+pub struct Head {
+    header: AtomicU64,
+    tags: AtomicU64,
+}
+
+impl Head {
+    #[cfg(loom)]
+    pub fn unset() -> Head {
+        Head { header: AtomicU64::new(0), tags: AtomicU64::new(0) }
+    }
+
+    #[inline]
+    pub fn load(&self, order: Ordering) -> Header {
+        Header(self.header.load(order))
+    }
+
+    #[inline]
+    pub fn load_tags(&self, order: Ordering) -> Tags {
+        Tags(self.tags.load(order))
+    }
+
+    /// The step that makes any change: true if the header was still `from`.
+    #[inline]
+    pub fn advance(&self, from: Header, to: Header) -> bool {
+        // Ordering: Release [publish-entry] with the Acquire load of the header in `look` and `seek`:
+        // carries the node's content, the slot and the tag. Acquire [recycle-slot] so that the EMPTY
+        // stored next comes after this change for whoever claims the slot.
+        self.header.compare_exchange(from.0, to.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// Makes the content final; returns it.
+    pub fn freeze(&self) -> Header {
+        // Ordering: Acquire [freeze-bucket] with the Release of `advance`: the helper reads the slots of
+        // every change before the freeze. Release, so that the chain of changes is not broken by it.
+        Header(self.header.fetch_or(FROZEN, Ordering::AcqRel) | FROZEN)
+    }
+
+    /// Sets one slot's tag. Only the slot's claimant may.
+    #[inline]
+    pub fn set_tag(&self, slot: usize, tag: u8) {
+        let shift = slot as u32 * 8;
+        // Ordering: Relaxed: nobody else writes this byte while the slot is claimed.
+        let old = (self.tags.load(Ordering::Relaxed) >> shift) as u8;
+        // Ordering: Release [recycle-slot] with the Acquire load of the tags in `look`: a reader that sees
+        // this tag sees that the slot's last entry is gone, and so fails its validation.
+        self.tags.fetch_xor(u64::from(old ^ tag) << shift, Ordering::Release);
+    }
+
+    /// Sets all tags of a bucket that is being filled; late helpers fail.
+    pub fn fill_tags(&self, tags: Tags) {
+        // Ordering: Relaxed: `fill` publishes them with the header. No tag is 0, so no filled word is.
+        let _ = self.tags.compare_exchange(0, tags.0, Ordering::Relaxed, Ordering::Relaxed);
+    }
+
+    /// Publishes a filled bucket; true for the one helper that did.
+    pub fn fill(&self, header: Header) -> bool {
+        // Ordering: Release [migrate-bucket] with the Acquire load of the header: carries slots and tags,
+        // other helpers' too (their CAS failed here with Acquire).
+        self.header.compare_exchange(0, header.0, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+}
+
+/// The eight tags of a bucket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Tags(u64);
+
+impl Tags {
+    /// Tags of a bucket without entries. Not 0: that is the mark of a bucket that is not filled.
+    pub const NONE: Tags = Tags(0x0101_0101_0101_0101);
+
+    /// The tag of a hash: never 0.
+    #[inline]
+    pub fn tag(hash: u64) -> u8 {
+        ((hash >> 24) as u8).max(1)
+    }
+
+    /// With one slot's tag set.
+    pub fn with(self, slot: usize, tag: u8) -> Tags {
+        let shift = slot as u32 * 8;
+        Tags(self.0 & !(0xFF << shift) | u64::from(tag) << shift)
+    }
+
+    /// The slots whose tag is `tag`, one bit a slot, compared all at once.
+    ///
+    /// Exact (no false positives from borrows): Hacker's Delight, 2nd edition, section 6-1.
+    #[inline]
+    pub fn matching(self, tag: u8) -> u64 {
+        const LOW7: u64 = 0x7F7F_7F7F_7F7F_7F7F;
+        let difference = self.0 ^ (u64::from(tag) * 0x0101_0101_0101_0101);
+        let zeros = !(((difference & LOW7) + LOW7) | difference | LOW7);
+        // The eight top bits, gathered into the low byte.
+        (zeros >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+    }
+}
+
+/// The slots of a bucket: one cache line.
+#[repr(C, align(64))]
+#[derive(Debug)]
+pub struct Line<N> {
+    slots: [AtomicPtr<N>; SLOTS],
+}
+
+impl<N> Line<N> {
+    #[cfg(loom)]
+    pub fn unset() -> Line<N> {
+        Line { slots: core::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())) }
+    }
+
+    #[inline]
+    pub fn load(&self, slot: usize) -> *mut N {
+        // Ordering: Acquire [recycle-slot] with the Release of `claim`: a reader that sees a later claimant's
+        // word also sees the header that unpublished the slot before, and so fails its validation.
+        self.slots[slot].load(Ordering::Acquire)
+    }
+
+    /// Takes a free slot.
+    #[inline]
+    pub fn claim(&self, slot: usize, word: *mut N) -> bool {
+        let target = &self.slots[slot];
+        // Ordering: Relaxed: a glance; the CAS decides.
+        target.load(Ordering::Relaxed) == empty()
+            // Ordering: Acquire [recycle-slot] with the Release of `vacate`; Release with `load`.
+            && target.compare_exchange(empty(), word, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
+    /// Gives a slot back: the last entry's, once it is unpublished, or one that was claimed in vain.
+    #[inline]
+    pub fn vacate(&self, slot: usize) {
+        // Ordering: Release [recycle-slot] with the Acquire of `claim`: the claimant comes after the header
+        // change that unpublished the slot.
+        self.slots[slot].store(empty(), Ordering::Release);
+    }
+
+    /// Fills a slot of a bucket that is not ready yet; false if another helper did.
+    pub fn fill(&self, slot: usize, word: *mut N) -> bool {
+        // Ordering: Release [migrate-bucket] carries a spill's content to the helper whose CAS fails
+        // (Acquire) and who then publishes the bucket.
+        self.slots[slot].compare_exchange(ptr::null_mut(), word, Ordering::AcqRel, Ordering::Acquire).is_ok()
+    }
+}
+
+/// The word of a slot that is free to claim.
+pub fn empty<N>() -> *mut N {
+    ptr::without_provenance_mut(1)
+}
+
+/// Runs `f` for each set bit, lowest first, until it returns something.
+#[inline]
+pub fn find_bit<R>(mut bits: u64, mut f: impl FnMut(usize) -> Option<R>) -> Option<R> {
+    while bits != 0 {
+        if let Some(result) = f(bits.trailing_zeros() as usize) {
+            return Some(result);
+        }
+        bits &= bits - 1;
+    }
+    None
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn matching_agrees_with_a_loop() {
+        let mut seed = 0x9E37_79B9_7F4A_7C15_u64;
+        for _ in 0..20_000 {
+            seed ^= seed << 13;
+            seed ^= seed >> 7;
+            seed ^= seed << 17;
+            // Few distinct byte values, so that matches and near misses (off by one) are common.
+            let tags = Tags(seed & 0x8103_0203_8182_0301);
+            for tag in 0..=255 {
+                let slow = (0..8).filter(|slot| (tags.0 >> (slot * 8)) as u8 == tag).map(|slot| 1 << slot).sum();
+                assert_eq!(tags.matching(tag), slow, "{tags:?} {tag}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_change_keeps_what_it_does_not_name() {
+        let header = Header::ready(0b0011, None).changed(0b0001, 0b0100, Some(2));
+        assert_eq!((header.published(), header.spill(), header.nodes()), (0b0110, Some(2), 0b0010));
+        assert!(header.is_ready() && !header.is_frozen());
+        assert_ne!(header, Header::ready(0b0110, Some(2)), "the version moved");
+    }
+}

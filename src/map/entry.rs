@@ -1,0 +1,119 @@
+//! The node of `Cache`: a key, a value, and what the expiry protocol needs.
+
+#![allow(unsafe_code)]
+
+use core::panic::AssertUnwindSafe;
+use core::ptr::{self, NonNull};
+use std::panic::catch_unwind;
+
+use super::node::{Node, Owned};
+use crate::epoch::{self, Guard, Ref};
+use crate::expiry::{Meta, Timed};
+use crate::sync::{AtomicU64, Ordering};
+
+/// A key and its value.
+#[derive(Debug)]
+pub struct Entry<K, V> {
+    meta: Meta,
+    /// Where the time to live ends, when idle time may end the entry before.
+    cap: AtomicU64,
+    /// The entry that this one replaces and inherits its deadline from. Read only while unsettled.
+    predecessor: *const Entry<K, V>,
+    key: K,
+    value: V,
+}
+
+// SAFETY: `predecessor` is another entry of the same kind, used like a shared reference.
+unsafe impl<K: Send + Sync, V: Send + Sync> Send for Entry<K, V> {}
+// SAFETY: as above.
+unsafe impl<K: Send + Sync, V: Send + Sync> Sync for Entry<K, V> {}
+
+impl<K, V> Entry<K, V>
+where
+    K: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    /// An entry with a deadline, and a cap for idle extension.
+    pub fn new(hash: u64, key: K, value: V, deadline: u64, cap: u64) -> Owned<Self> {
+        let entry =
+            Entry { meta: Meta::new(hash, deadline), cap: AtomicU64::new(cap), predecessor: ptr::null(), key, value };
+        let pointer = NonNull::from(Box::leak(Box::new(entry)));
+        // SAFETY: N1: a fresh box, which `release` turns back into one.
+        unsafe { Owned::new(pointer) }
+    }
+
+    /// Makes the entry inherit the deadline of the one that it will replace, at the moment it does.
+    pub fn inherit(entry: &mut Owned<Self>, from: Ref<'_, Self>) {
+        let entry = entry.get_mut();
+        entry.predecessor = from.pointer().as_ptr();
+        entry.meta.unsettle();
+        entry.cap = AtomicU64::new(from.cap());
+    }
+
+    /// Key and value back, of an entry that was never published.
+    pub fn into_parts(entry: Owned<Self>) -> (K, V) {
+        let pointer = entry.into_pointer();
+        epoch::died(pointer.as_ptr());
+        // SAFETY: N1: it was never published, and came from a box.
+        let entry = unsafe { Box::from_raw(pointer.as_ptr()) };
+        (entry.key, entry.value)
+    }
+
+    /// The key.
+    pub fn key(&self) -> &K {
+        &self.key
+    }
+
+    /// The value.
+    pub fn value(&self) -> &V {
+        &self.value
+    }
+
+    /// Where the time to live ends.
+    pub fn cap(&self) -> u64 {
+        // Ordering: Relaxed: a bound for idle extension; the deadline alone decides.
+        self.cap.load(Ordering::Relaxed)
+    }
+
+    /// Moves the end of the time to live; the deadline follows by another step.
+    pub fn set_cap(&self, cap: u64) {
+        self.cap.store(cap, Ordering::Relaxed);
+    }
+}
+
+impl<K, V> Node for Entry<K, V>
+where
+    K: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    #[inline]
+    fn hash(&self) -> u64 {
+        self.meta.hash()
+    }
+
+    unsafe fn release(this: NonNull<Self>) {
+        epoch::died(this.as_ptr());
+        // SAFETY: N4, N1: the last use of a box's pointer.
+        let entry = unsafe { Box::from_raw(this.as_ptr()) };
+        // The user's `Drop` may panic: the collector must not unwind, and the rest is dropped all the same.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(entry)));
+    }
+}
+
+impl<K, V> Timed for Entry<K, V>
+where
+    K: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    #[inline]
+    fn meta(&self) -> &Meta {
+        &self.meta
+    }
+
+    fn predecessor<'g>(&self, guard: &'g Guard) -> Option<Ref<'g, Self>> {
+        let pointer = NonNull::new(self.predecessor.cast_mut())?;
+        // SAFETY: E1: asked for only while the entry is unsettled, and its predecessor is retired after it
+        // was settled (engine.rs, X4).
+        Some(unsafe { epoch::reach(pointer, guard) })
+    }
+}

@@ -1,0 +1,231 @@
+//! Growth: freeze, copy, publish, promote. Any thread can help; nobody waits.
+//!
+//! ```text
+//! start     link a table of twice the size (of the same size when slots ran out) behind the root
+//! migrate b fetch_or FROZEN on b's header: its content is final                         [freeze-bucket]
+//!           for each destination, in order, unless it is READY already:
+//!             fill its slots by CAS from UNSET, then its tags by CAS from 0, last
+//!             CAS its header from 0 to READY | bits                                     [migrate-bucket]
+//!           who publishes the last destination retires the source's spill
+//! help      take a stride of buckets and migrate it; when all are taken, check them in order, migrate
+//!           what a stopped thread left undone, and move `verified` on
+//! promote   when all are verified: CAS the root to the next table; the winner retires the old  [promote-table]
+//! ```
+//!
+//! # Invariants
+//!
+//! * **G1** A frozen header never changes, so every helper computes the same content for a destination.
+//! * **G2** A destination's header leaves 0 once, and only after its slots and tags hold that content; a late
+//!   helper's CAS from UNSET or 0 fails from then on (slots are vacated to EMPTY, tags are never 0 again).
+//! * **G3** Only READY buckets are frozen.
+//! * **G4** The root moves on only when every destination is READY.
+//! * **G5** A source's spill is not touched by a helper that found the last destination READY, and is retired
+//!   after that: whoever touches it was pinned before.
+//!
+//! # Progress
+//!
+//! Lock-free. Strides are only a division of labour: what their owner does not do, the verifying pass does.
+
+#![allow(unsafe_code)]
+
+use core::ptr::NonNull;
+
+use super::bucket::{Header, PUBLISHED_MAX, SLOTS, Tags, empty, find_bit};
+use super::node::Node;
+use super::table::{BUCKETS_MIN, LOAD, Spill, Table, free_spill, free_table};
+use super::{Map, Snapshot};
+use crate::epoch::{self, Guard, Ref};
+use crate::sync::Ordering;
+
+/// Buckets that one insert migrates beyond its own while a table grows.
+const STRIDE: usize = 8;
+
+/// Buckets that one step of the verifying pass looks at.
+const VERIFY: usize = 128;
+
+impl<N: Node> Map<N> {
+    /// Whether `entries` are too many for the table.
+    pub fn is_loaded(&self, entries: usize, guard: &Guard) -> bool {
+        entries > self.root(guard).len() * LOAD
+    }
+
+    /// Whether an insert into a crowded bucket should ask for the number of entries (a sum over stripes): always while
+    /// the table is small, else for one hash in eight.
+    pub fn is_worth_a_look(&self, hash: u64, guard: &Guard) -> bool {
+        hash & 7 == 0 || self.root(guard).len() <= 512
+    }
+
+    /// Buckets for so many entries without growth.
+    pub fn buckets_for(entries: usize) -> usize {
+        (entries / LOAD + 1).next_power_of_two().max(BUCKETS_MIN)
+    }
+
+    /// Begins to grow to twice the size, unless a growth is under way.
+    pub fn grow(&self, guard: &Guard) {
+        let root = self.root(guard);
+        if root.next(guard).is_none() {
+            root.link(Box::new(Table::unset(root.len() * 2)));
+        }
+    }
+
+    /// Leaves a table that has no free slot in a crowded bucket for one of the same size: claims of stopped
+    /// threads do not move along.
+    #[cold]
+    pub(super) fn renew(&self, table: &Table<N>, bucket: usize, guard: &Guard) {
+        if table.next(guard).is_none() {
+            table.link(Box::new(Table::unset(table.len())));
+        }
+        migrate(table, bucket, guard);
+    }
+
+    /// Does a bounded part of the growth under way; false if there is none.
+    #[inline]
+    pub fn help(&self, guard: &Guard) -> bool {
+        let root = self.root(guard);
+        let grows = root.next(guard).is_some();
+        if grows {
+            self.help_growth(root, guard);
+        }
+        grows
+    }
+
+    #[cold]
+    fn help_growth<'g>(&self, root: Ref<'g, Table<N>>, guard: &'g Guard) {
+        let Some(next) = root.next(guard) else { return };
+        // Ordering: Relaxed: a division of labour; the headers decide what is done.
+        if root.claimed.load(Ordering::Relaxed) < root.len() {
+            let start = root.claimed.fetch_add(STRIDE, Ordering::Relaxed);
+            for bucket in start..root.len().min(start.saturating_add(STRIDE)) {
+                migrate(&root, bucket, guard);
+            }
+            return;
+        }
+        // Ordering: Acquire [promote-table] with the Release below: what others verified happened before.
+        let from = root.verified.load(Ordering::Acquire);
+        let to = root.len().min(from.saturating_add(VERIFY));
+        for bucket in from..to {
+            migrate(&root, bucket, guard);
+        }
+        let _ = root.verified.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
+        if to == root.len() {
+            self.promote(root, next, guard);
+        }
+    }
+
+    fn promote<'g>(&self, root: Ref<'g, Table<N>>, next: Ref<'g, Table<N>>, guard: &'g Guard) {
+        let (old, new) = (root.pointer().as_ptr(), next.pointer().as_ptr());
+        // Ordering: Release [promote-table] with the Acquire load of the root: all headers are READY (G4).
+        if self.root.compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+            // SAFETY: E2: the root was its only link (a table has no other predecessor), and one thread wins
+            // this CAS. Its nodes belong to the next table now; its spills were retired one by one (G5).
+            unsafe { epoch::retire(old, free_table::<N>, guard) };
+        }
+    }
+
+    /// Ends every growth. For whoever has the map to itself.
+    pub(super) fn finish_growth(&self, guard: &Guard) {
+        loop {
+            let root = self.root(guard);
+            let Some(next) = root.next(guard) else { return };
+            for bucket in 0..root.len() {
+                migrate(&root, bucket, guard);
+            }
+            self.promote(root, next, guard);
+        }
+    }
+}
+
+/// Moves a bucket into the next table, or finds that it has been; returns that table.
+///
+/// The bucket must be READY (G3), and growth must have begun.
+pub(super) fn migrate<'g, N: Node>(table: &Table<N>, bucket: usize, guard: &'g Guard) -> Ref<'g, Table<N>> {
+    let next = table.next(guard).expect("growth has begun");
+    let split = next.len() / table.len();
+    let first = bucket * split;
+    let is_ready = |index: usize| next.bucket(index).0.load(Ordering::Acquire).is_ready();
+    if (first..first + split).all(is_ready) {
+        return next;
+    }
+    let (head, line) = table.bucket(bucket);
+    let header = head.freeze();
+    debug_assert!(header.is_ready(), "G3");
+    let content = Snapshot::of_frozen(header, line, guard);
+    for index in first..first + split {
+        if is_ready(index) {
+            continue;
+        }
+        let published = fill(&next, index, &content);
+        if published && index == first + split - 1 {
+            retire_spill(header, table, bucket, guard);
+        }
+    }
+    next
+}
+
+/// Fills one destination from frozen content; true if this call published it.
+fn fill<N: Node>(next: &Table<N>, index: usize, content: &Snapshot<'_, N>) -> bool {
+    let (head, line) = next.bucket(index);
+    let mine = || content.nodes().filter(|node| next.index(node.hash()) == index);
+    let count = mine().count();
+    // All fit, or all but one slot's worth do and the rest is spilled.
+    let direct = if count <= PUBLISHED_MAX as usize { count } else { PUBLISHED_MAX as usize - 1 };
+    let (mut tags, mut published, mut spill) = (Tags::NONE, 0, None);
+    let mut nodes = mine();
+    for slot in 0..SLOTS {
+        let word = if slot < direct {
+            let node = nodes.next().expect("counted");
+            tags = tags.with(slot, Tags::tag(node.hash()));
+            published |= 1 << slot;
+            node.pointer().as_ptr()
+        } else if slot == direct && direct < count {
+            published |= 1 << slot;
+            spill = Some(slot);
+            Spill::into_word(nodes.by_ref().map(|node| (node.hash(), node.pointer())))
+        } else {
+            empty()
+        };
+        if !line.fill(slot, word) && spill == Some(slot) {
+            // SAFETY: another helper's spill took the slot, so nobody ever saw this one.
+            unsafe { free_spill::<N>(word.cast()) };
+        }
+    }
+    head.fill_tags(tags);
+    head.fill(Header::ready(published, spill))
+}
+
+fn retire_spill<N: Node>(header: Header, table: &Table<N>, bucket: usize, guard: &Guard) {
+    let Some(slot) = header.spill() else { return };
+    let spill = table.bucket(bucket).1.load(slot).cast::<Spill<N>>();
+    // SAFETY: E2: every destination is READY, so nobody follows the frozen slot from now on (G5); the winner
+    // of the last destination is one thread.
+    unsafe { epoch::retire(spill, free_spill::<N>, guard) };
+}
+
+/// Releases every node of a table that nobody else can reach.
+///
+/// # Safety
+///
+/// The caller has the map to itself, and no growth is under way.
+pub(super) unsafe fn release_all<N: Node>(table: &Table<N>) {
+    for bucket in 0..table.len() {
+        let (head, line) = table.bucket(bucket);
+        // Ordering: Relaxed: exclusive.
+        let header = head.load(Ordering::Relaxed);
+        let release = |pointer: NonNull<N>| {
+            // SAFETY: N4: a published node that nobody will reach again.
+            unsafe { N::release(pointer) }
+        };
+        find_bit::<()>(header.nodes(), |slot| {
+            NonNull::new(line.load(slot)).into_iter().for_each(release);
+            None
+        });
+        if let Some(slot) = header.spill() {
+            let spill = line.load(slot).cast::<Spill<N>>();
+            // SAFETY: M5: the header names the slot; exclusive, so it is alive.
+            let items = unsafe { &(*spill).items };
+            items.iter().for_each(|&(_, pointer)| release(pointer));
+            // SAFETY: nobody will reach it again.
+            unsafe { free_spill(spill) };
+        }
+    }
+}

@@ -1,0 +1,196 @@
+//! A table: a power of two of buckets, in two arrays, and the link to the table that replaces it.
+//!
+//! A bucket is chosen by the **top** bits of the hash, so that doubling splits bucket `b` into `2b` and
+//! `2b + 1`: a walk in bucket order is a walk in hash order, at every size. That is what lets a visitor go on
+//! in a larger table, and what makes migration run through both tables forwards.
+
+#![allow(unsafe_code)]
+
+use core::ptr::{self, NonNull};
+
+use super::bucket::{Head, Header, Line, SLOTS, Tags, empty};
+use super::node::Node;
+use crate::epoch::{Guard, Ref, reach};
+use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
+
+/// Buckets of the smallest table.
+pub const BUCKETS_MIN: usize = if cfg!(loom) { 2 } else { 8 };
+
+/// Mean entries a bucket above which a table grows.
+pub const LOAD: usize = 4;
+
+/// A table of buckets.
+#[derive(Debug)]
+pub struct Table<N> {
+    shift: u32,
+    heads: Box<[Head]>,
+    lines: Box<[Line<N>]>,
+    next: AtomicPtr<Table<N>>,
+    /// Growth: the next bucket that nobody has taken to migrate.
+    pub claimed: AtomicUsize,
+    /// Growth: all buckets below are known to be migrated.
+    pub verified: AtomicUsize,
+}
+
+/// Entries that did not fit a bucket's slots. Immutable: a change makes a new one.
+#[derive(Debug)]
+pub struct Spill<N> {
+    pub items: Box<[(u64, NonNull<N>)]>,
+}
+
+impl<N: Node> Table<N> {
+    /// A table that growth will fill.
+    pub fn unset(buckets: usize) -> Table<N> {
+        debug_assert!(buckets.is_power_of_two() && buckets >= 2);
+        Table {
+            shift: u64::BITS - buckets.trailing_zeros(),
+            heads: unset_heads(buckets),
+            lines: unset_lines(buckets),
+            next: AtomicPtr::new(ptr::null_mut()),
+            claimed: AtomicUsize::new(0),
+            verified: AtomicUsize::new(0),
+        }
+    }
+
+    /// A table without entries, ready for use.
+    pub fn empty(buckets: usize) -> Table<N> {
+        let table = Table::unset(buckets);
+        for (head, line) in table.heads.iter().zip(&table.lines) {
+            for slot in 0..SLOTS {
+                line.fill(slot, empty());
+            }
+            head.fill_tags(Tags::NONE);
+            head.fill(Header::ready(0, None));
+        }
+        table
+    }
+
+    /// Number of buckets.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.heads.len()
+    }
+
+    /// The bucket of a hash.
+    #[inline]
+    pub fn index(&self, hash: u64) -> usize {
+        (hash >> self.shift) as usize
+    }
+
+    /// The lowest hash of a bucket's successor; None after the last.
+    pub fn after(&self, bucket: usize) -> Option<u64> {
+        (bucket + 1 < self.len()).then(|| (bucket as u64 + 1) << self.shift)
+    }
+
+    /// A bucket, by a number that `index` returned.
+    #[inline]
+    pub fn bucket(&self, index: usize) -> (&Head, &Line<N>) {
+        debug_assert!(index < self.len());
+        // SAFETY: T1: `index` shifts a hash down to as many bits as the number of buckets has, and growth
+        // derives its numbers from those: always below `len`, and both arrays have `len` elements.
+        let head = unsafe { self.heads.get_unchecked(index) };
+        // SAFETY: T1.
+        let line = unsafe { self.lines.get_unchecked(index) };
+        (head, line)
+    }
+
+    /// Asks for the slot line while the head is being read.
+    #[inline]
+    pub fn prefetch(&self, index: usize) {
+        #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
+        {
+            use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+            // SAFETY: T1: within the array. (A prefetch has no effect but on caches anyway.)
+            let line = unsafe { self.lines.as_ptr().add(index) };
+            // SAFETY: SSE is part of x86-64.
+            unsafe { _mm_prefetch(line.cast(), _MM_HINT_T0) };
+        }
+        let _ = index;
+    }
+
+    /// The table that replaces this one, once growth has begun.
+    #[inline]
+    pub fn next<'g>(&self, guard: &'g Guard) -> Option<Ref<'g, Table<N>>> {
+        // Ordering: Acquire [publish-table] with the Release of `link`.
+        let next = NonNull::new(self.next.load(Ordering::Acquire))?;
+        // SAFETY: E1: a table is retired after its predecessor was unlinked from the root, and the caller
+        // reached the predecessor under this guard.
+        Some(unsafe { reach(next, guard) })
+    }
+
+    /// Begins the growth into `next`, unless another thread has.
+    pub fn link(&self, next: Box<Table<N>>) {
+        let next = Box::into_raw(next);
+        crate::epoch::born(next);
+        // Ordering: Release [publish-table] carries the arrays.
+        if self.next.compare_exchange(ptr::null_mut(), next, Ordering::Release, Ordering::Relaxed).is_err() {
+            // SAFETY: the CAS failed, so nobody else ever saw it.
+            unsafe { free_table(next) }
+        }
+    }
+}
+
+/// Frees a table, not its nodes.
+///
+/// # Safety
+///
+/// `table` came from `Box::into_raw`, and nobody can reach it any more.
+pub unsafe fn free_table<N>(table: *mut Table<N>) {
+    crate::epoch::died(table);
+    // SAFETY: by the caller.
+    drop(unsafe { Box::from_raw(table) });
+}
+
+/// Frees a spill, not its nodes.
+///
+/// # Safety
+///
+/// `spill` came from [`Spill::into_word`], and nobody can reach it any more.
+pub unsafe fn free_spill<N>(spill: *mut Spill<N>) {
+    crate::epoch::died(spill);
+    // SAFETY: by the caller.
+    drop(unsafe { Box::from_raw(spill) });
+}
+
+impl<N> Spill<N> {
+    /// Allocates it, as a slot's word.
+    pub fn into_word(items: impl IntoIterator<Item = (u64, NonNull<N>)>) -> *mut N {
+        let spill = Box::into_raw(Box::new(Spill { items: items.into_iter().collect() }));
+        crate::epoch::born(spill);
+        spill.cast()
+    }
+
+    /// The spill that a slot's word stands for.
+    ///
+    /// # Safety
+    ///
+    /// M5: a validated header names the slot that `word` was read from as the spill's.
+    pub unsafe fn reach(word: *mut N, guard: &Guard) -> Ref<'_, Spill<N>> {
+        // SAFETY: M5: a published slot's word is not null.
+        let spill = unsafe { NonNull::new_unchecked(word.cast::<Spill<N>>()) };
+        // SAFETY: E1: published at the validation, and freed through `retire`.
+        unsafe { reach(spill, guard) }
+    }
+}
+
+#[cfg(not(loom))]
+fn unset_heads(buckets: usize) -> Box<[Head]> {
+    // SAFETY: all-zero bytes are valid atomics. (Zeroed memory of a big table is not touched before use.)
+    unsafe { Box::new_zeroed_slice(buckets).assume_init() }
+}
+
+#[cfg(not(loom))]
+fn unset_lines<N>(buckets: usize) -> Box<[Line<N>]> {
+    // SAFETY: all-zero bytes are valid atomics: null pointers, which is UNSET.
+    unsafe { Box::new_zeroed_slice(buckets).assume_init() }
+}
+
+#[cfg(loom)]
+fn unset_heads(buckets: usize) -> Box<[Head]> {
+    (0..buckets).map(|_| Head::unset()).collect()
+}
+
+#[cfg(loom)]
+fn unset_lines<N>(buckets: usize) -> Box<[Line<N>]> {
+    (0..buckets).map(|_| Line::unset()).collect()
+}

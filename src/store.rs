@@ -1,0 +1,492 @@
+//! `MemStore`: the session store. Token and data are bytes; each operation is a few lines over the engine.
+
+use std::cell::Cell;
+use std::fmt;
+use std::hash::{BuildHasher, Hasher};
+use std::ops::Deref;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
+use std::time::{Duration, SystemTime};
+
+use ahash::RandomState;
+
+use crate::builder::MemStoreBuilder;
+use crate::engine::{Engine, RemovalCause, Step, VISIT, Written, spread};
+use crate::epoch::{self, Guard, Ref};
+use crate::error::{Conflict, TokenTaken, TooLong};
+use crate::janitor::Janitor;
+use crate::map::{Node, Owned, Record, Shared};
+use crate::stats::{Count, Stats};
+
+/// A store of web sessions: token to data, each with its own expiry. A handle: clones share one store.
+///
+/// Finds and saves are lock-free, a session is never returned at or after its expiry, and a janitor thread frees what has expired without ever
+/// scanning the rest. Expiries are given as wall-clock time and kept on the monotonic clock: setting the wall clock later moves none.
+///
+/// # Examples
+///
+/// ```
+/// use std::time::{Duration, SystemTime};
+/// use fleeting::MemStore;
+///
+/// let store = MemStore::new(Duration::from_secs(60));
+/// let expiry = SystemTime::now() + Duration::from_secs(30 * 60);
+/// store.save("token", b"user=7", expiry);
+/// let session = store.find("token").expect("just saved");
+/// assert_eq!(&*session, b"user=7");
+/// store.delete("token");
+/// assert!(store.find("token").is_none());
+/// assert_eq!(&*session, b"user=7", "a handle outlives its session");
+/// ```
+#[derive(Clone)]
+pub struct MemStore {
+    // Dropped first: the janitor is gone before the sessions are.
+    janitor: Arc<Option<Janitor>>,
+    core: Arc<StoreCore>,
+}
+
+/// Does not keep the store alive: for removal callbacks and the like.
+#[derive(Clone)]
+pub struct WeakMemStore {
+    janitor: Weak<Option<Janitor>>,
+    core: Weak<StoreCore>,
+}
+
+/// What all handles share.
+pub(crate) struct StoreCore {
+    engine: Engine<Record>,
+    hasher: RandomState,
+}
+
+/// A session's data, found: keeps the bytes alive and unchanged whatever becomes of the session. Cloning counts a reference.
+#[derive(Clone)]
+pub struct SessionData(Shared);
+
+/// A session's token, as [`MemStore::all`] returns it. Cloning counts a reference.
+#[derive(Clone)]
+pub struct Token(Shared);
+
+/// The state of a session that [`MemStore::compare_and_save`] expects. Never repeats, for any token.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Version(u64);
+
+impl StoreCore {
+    pub(crate) fn new(engine: Engine<Record>) -> Self {
+        StoreCore { engine, hasher: RandomState::new() }
+    }
+
+    pub(crate) fn sweep_due(&self, go_on: impl Fn() -> bool) {
+        self.engine.sweep(false, go_on);
+    }
+
+    #[inline]
+    fn hash(&self, token: &[u8]) -> u64 {
+        let mut hasher = self.hasher.build_hasher();
+        hasher.write(token);
+        spread(hasher.finish())
+    }
+
+    #[inline]
+    fn look<'g>(&self, token: &[u8], guard: &'g Guard) -> Option<Ref<'g, Record>> {
+        let hash = self.hash(token);
+        self.engine.find(hash, |record| Record::token(record) == token, guard)
+    }
+
+    /// A look that counts.
+    #[inline]
+    fn find<'g>(&self, token: &[u8], guard: &'g Guard) -> Option<Ref<'g, Record>> {
+        let found = self.look(token, guard);
+        self.engine.counters().count(if found.is_some() { Count::Hits } else { Count::Misses });
+        found
+    }
+
+    fn record(&self, token: &[u8], data: &[u8], deadline: u64) -> Result<Owned<Record>, TooLong> {
+        Record::new(self.hash(token), token, data, deadline, next_version())
+            .inspect_err(|_| self.engine.counters().count(Count::Rejected))
+    }
+
+    /// Publishes a record if `may` says so of the live one of its token.
+    fn put<'g>(
+        &self,
+        record: Owned<Record>,
+        guard: &'g Guard,
+        mut may: impl FnMut(Option<Ref<'g, Record>>) -> bool,
+    ) -> Written<'g, Record> {
+        let hash = record.hash();
+        let eq = |other: Ref<'g, Record>, mine: Option<&Owned<Record>>| {
+            mine.is_some_and(|mine| Record::token(other) == Record::owned_token(mine))
+        };
+        self.engine.write(hash, eq, guard, Some(record), |current, spare| match spare {
+            Some(record) if may(current) => Step::Put(record),
+            spare => Step::Keep(spare),
+        })
+    }
+
+    fn remove<'g>(&self, token: &[u8], guard: &'g Guard) -> Option<Ref<'g, Record>> {
+        let hash = self.hash(token);
+        let written =
+            self.engine.write(hash, |record, _| Record::token(record) == token, guard, None, |_, _| Step::Cut);
+        match written {
+            Written::Removed(record) => Some(record),
+            _ => None,
+        }
+    }
+
+    fn deadline_after(&self, ttl: Duration) -> u64 {
+        self.engine.time().after(ttl)
+    }
+
+    fn deadline_at(&self, expiry: SystemTime) -> u64 {
+        self.engine.time().at_system_time(expiry)
+    }
+}
+
+impl MemStore {
+    /// A store whose janitor removes expired sessions this often. Zero starts no janitor: expired sessions are still never
+    /// returned, and [`sweep`](Self::sweep) frees them.
+    ///
+    /// # Panics
+    ///
+    /// If the system gives no thread; [`builder`](Self::builder) returns that as an error.
+    pub fn new(cleanup_interval: Duration) -> MemStore {
+        match Self::builder().cleanup_interval(cleanup_interval).build() {
+            Ok(store) => store,
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    /// Configures a store.
+    pub fn builder() -> MemStoreBuilder {
+        MemStoreBuilder::default()
+    }
+
+    pub(crate) fn from_parts(core: Arc<StoreCore>, janitor: Option<Janitor>) -> MemStore {
+        MemStore { janitor: Arc::new(janitor), core }
+    }
+
+    /// The data of a live session.
+    ///
+    /// # Complexity
+    ///
+    /// Lock-free, O(1), allocates nothing: about two cache misses, and one count on the session's own line. [`read`](Self::read) does without.
+    #[inline]
+    pub fn find(&self, token: impl AsRef<[u8]>) -> Option<SessionData> {
+        let guard = epoch::pin();
+        let record = self.core.find(token.as_ref(), &guard)?;
+        Some(SessionData(Shared::new(record)))
+    }
+
+    /// The data of a live session, and when it expires: what it was saved with, up to a setting of the wall clock since. A session that never
+    /// expires has a time some 290 years ahead.
+    pub fn find_with_expiry(&self, token: impl AsRef<[u8]>) -> Option<(SessionData, SystemTime)> {
+        let guard = epoch::pin();
+        let record = self.core.find(token.as_ref(), &guard)?;
+        let deadline = self.core.engine.deadline(record, &guard);
+        Some((SessionData(Shared::new(record)), self.core.engine.time().system_time(deadline)))
+    }
+
+    /// The data of a live session, and the version to give to [`compare_and_save`](Self::compare_and_save).
+    pub fn find_versioned(&self, token: impl AsRef<[u8]>) -> Option<(SessionData, Version)> {
+        let guard = epoch::pin();
+        let record = self.core.find(token.as_ref(), &guard)?;
+        Some((SessionData(Shared::new(record)), Version(record.version())))
+    }
+
+    /// Lends the data of a live session to `f`: no copy, no reference count. While `f` runs, no memory that any cache retires
+    /// is freed, so it should be short.
+    #[inline]
+    pub fn read<R>(&self, token: impl AsRef<[u8]>, f: impl FnOnce(&[u8]) -> R) -> Option<R> {
+        let guard = epoch::pin();
+        let record = self.core.find(token.as_ref(), &guard)?;
+        Some(f(Record::data(record)))
+    }
+
+    /// Saves a session: data and expiry are both replaced. With an expiry that has come, the session is gone.
+    ///
+    /// A token or data of more than `u32::MAX` bytes is refused: nothing changes, and [`Stats::rejected`] counts it;
+    /// [`try_save`](Self::try_save) says so.
+    ///
+    /// # Complexity
+    ///
+    /// Lock-free; one allocation; may help a growth by some buckets.
+    pub fn save(&self, token: impl AsRef<[u8]>, data: impl AsRef<[u8]>, expiry: SystemTime) {
+        let _ = self.try_save(token, data, expiry);
+    }
+
+    /// [`save`](Self::save) that tells what was refused.
+    ///
+    /// # Errors
+    ///
+    /// Token or data has more than `u32::MAX` bytes.
+    pub fn try_save(&self, token: impl AsRef<[u8]>, data: impl AsRef<[u8]>, expiry: SystemTime) -> Result<(), TooLong> {
+        self.save_until(token.as_ref(), data.as_ref(), self.core.deadline_at(expiry))
+    }
+
+    /// [`save`](Self::save) with the time from now until it expires.
+    pub fn save_for(&self, token: impl AsRef<[u8]>, data: impl AsRef<[u8]>, ttl: Duration) {
+        let _ = self.save_until(token.as_ref(), data.as_ref(), self.core.deadline_after(ttl));
+    }
+
+    fn save_until(&self, token: &[u8], data: &[u8], deadline: u64) -> Result<(), TooLong> {
+        let record = self.core.record(token, data, deadline)?;
+        let guard = epoch::pin();
+        self.core.put(record, &guard, |_| true);
+        Ok(())
+    }
+
+    /// Saves a session only if its token belongs to no live one. Atomic: of two, one succeeds.
+    ///
+    /// # Errors
+    ///
+    /// The token is taken, or token or data is too long. Nothing changes.
+    pub fn create(
+        &self,
+        token: impl AsRef<[u8]>,
+        data: impl AsRef<[u8]>,
+        expiry: SystemTime,
+    ) -> Result<(), TokenTaken> {
+        let record = self.core.record(token.as_ref(), data.as_ref(), self.core.deadline_at(expiry))?;
+        let guard = epoch::pin();
+        match self.core.put(record, &guard, |current| current.is_none()) {
+            Written::Kept(..) => Err(TokenTaken::TAKEN),
+            _ => Ok(()),
+        }
+    }
+
+    /// Saves a session only if it is live: a save that comes late cannot undo a logout. False if it is not, or if the data is too long.
+    pub fn update(&self, token: impl AsRef<[u8]>, data: impl AsRef<[u8]>, expiry: SystemTime) -> bool {
+        let Ok(record) = self.core.record(token.as_ref(), data.as_ref(), self.core.deadline_at(expiry)) else {
+            return false;
+        };
+        let guard = epoch::pin();
+        !matches!(self.core.put(record, &guard, |current| current.is_some()), Written::Kept(..))
+    }
+
+    /// Saves a session only if it is live and nobody has saved it since `expected`. Touches do not count. Returns the new version.
+    ///
+    /// # Errors
+    ///
+    /// The session has another version or is gone, or token or data is too long. Nothing changes.
+    pub fn compare_and_save(
+        &self,
+        token: impl AsRef<[u8]>,
+        expected: Version,
+        data: impl AsRef<[u8]>,
+        expiry: SystemTime,
+    ) -> Result<Version, Conflict> {
+        let record = self.core.record(token.as_ref(), data.as_ref(), self.core.deadline_at(expiry))?;
+        let version = Version(record.version());
+        let guard = epoch::pin();
+        let is_expected =
+            |current: Option<Ref<'_, Record>>| current.is_some_and(|current| current.version() == expected.0);
+        match self.core.put(record, &guard, is_expected) {
+            Written::Kept(..) => Err(Conflict::CHANGED),
+            _ => Ok(version),
+        }
+    }
+
+    /// Moves the expiry of a live session; false if there is none. With an expiry that has come, the session is gone.
+    ///
+    /// # Complexity
+    ///
+    /// Lock-free, one compare-and-swap on the session's own line; no copy, and no allocation unless the expiry is an earlier one.
+    #[inline]
+    pub fn touch(&self, token: impl AsRef<[u8]>, expiry: SystemTime) -> bool {
+        self.touch_until(token.as_ref(), self.core.deadline_at(expiry))
+    }
+
+    fn touch_until(&self, token: &[u8], deadline: u64) -> bool {
+        let (core, guard) = (&*self.core, epoch::pin());
+        let eq = |record: Ref<'_, Record>| Record::token(record) == token;
+        core.engine.touch(core.hash(token), eq, deadline, &guard).is_some()
+    }
+
+    /// Gives a live session a new token, as is done at login. False, and nothing changes, if `old` is not live or `new` is.
+    ///
+    /// There is no moment at which neither token finds the session; while this runs, both may. It returns with the old one gone. If the
+    /// session is deleted meanwhile, this returns false and the new token is gone too; if it is saved meanwhile, that data moves.
+    pub fn rename(&self, old: impl AsRef<[u8]>, new: impl AsRef<[u8]>, expiry: SystemTime) -> bool {
+        let (old, new) = (old.as_ref(), new.as_ref());
+        let (core, deadline) = (&*self.core, self.core.deadline_at(expiry));
+        if old == new {
+            return self.touch_until(old, deadline);
+        }
+        loop {
+            let guard = epoch::pin();
+            let Some(source) = core.look(old, &guard) else { return false };
+            let Ok(record) = core.record(new, Record::data(source), deadline) else { return false };
+            let moved = match core.put(record, &guard, |current| current.is_none()) {
+                Written::Inserted(moved) => Some(moved),
+                // An expiry that has come.
+                Written::Absent => None,
+                _ => return false,
+            };
+            // By identity: what is removed is what was copied.
+            if core.engine.remove_node(source, &guard) {
+                return true;
+            }
+            if let Some(moved) = moved {
+                core.engine.remove_node(moved, &guard);
+            }
+        }
+    }
+
+    /// Deletes a session, if there is one; true if there was. Idempotent.
+    pub fn delete(&self, token: impl AsRef<[u8]>) -> bool {
+        self.core.remove(token.as_ref(), &epoch::pin()).is_some()
+    }
+
+    /// Deletes a live session and returns its data.
+    pub fn take(&self, token: impl AsRef<[u8]>) -> Option<SessionData> {
+        let guard = epoch::pin();
+        self.core.remove(token.as_ref(), &guard).map(|record| SessionData(Shared::new(record)))
+    }
+
+    /// All live sessions. See [`iter`](Self::iter).
+    pub fn all(&self) -> Vec<(Token, SessionData)> {
+        self.iter().collect()
+    }
+
+    /// Iterates over the live sessions: no lock, no snapshot, and nobody waits for it. A session that is there throughout is seen exactly
+    /// once; one that comes or goes meanwhile may be.
+    pub fn iter(&self) -> impl Iterator<Item = (Token, SessionData)> {
+        let mut from = Some(0);
+        std::iter::from_fn(move || {
+            let start = from?;
+            let guard = epoch::pin();
+            let mut batch = Vec::new();
+            from = self.core.engine.visit(start, VISIT, &guard, |record| {
+                batch.push((Token(Shared::new(record)), SessionData(Shared::new(record))));
+            });
+            Some(batch)
+        })
+        .flatten()
+    }
+
+    /// Deletes each live session for which `f` holds, and returns how many: "log this user out everywhere". A session that is saved while
+    /// `f` looks at its former data is deleted only if it is seen again.
+    pub fn delete_where(&self, mut f: impl FnMut(&[u8], &[u8]) -> bool) -> usize {
+        let doomed = |record: Ref<'_, Record>| f(Record::token(record), Record::data(record));
+        self.core.engine.remove_where(RemovalCause::Removed, doomed)
+    }
+
+    /// Number of sessions held, those included that have expired but have not been removed.
+    pub fn len(&self) -> usize {
+        self.core.engine.counters().entries()
+    }
+
+    /// Whether [`len`](Self::len) is 0.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Removes all sessions. Those that are saved meanwhile may stay.
+    pub fn clear(&self) {
+        self.core.engine.remove_where(RemovalCause::Cleared, |_| true);
+    }
+
+    /// Removes every session that has expired by now, and returns how many. O(expired), not O(sessions).
+    pub fn sweep(&self) -> usize {
+        self.core.engine.sweep(true, || true)
+    }
+
+    /// Stops the janitor and returns when its thread is gone (from a callback on that thread: at once). Idempotent; the store works on.
+    pub fn stop_cleanup(&self) {
+        if let Some(janitor) = &*self.janitor {
+            janitor.stop();
+        }
+    }
+
+    /// What the store has done and holds.
+    pub fn stats(&self) -> Stats {
+        self.core.engine.counters().stats()
+    }
+
+    /// A handle that does not keep the store alive.
+    pub fn downgrade(&self) -> WeakMemStore {
+        WeakMemStore { janitor: Arc::downgrade(&self.janitor), core: Arc::downgrade(&self.core) }
+    }
+}
+
+impl WeakMemStore {
+    /// The store, if a handle to it is left.
+    pub fn upgrade(&self) -> Option<MemStore> {
+        Some(MemStore { janitor: self.janitor.upgrade()?, core: self.core.upgrade()? })
+    }
+}
+
+impl Deref for SessionData {
+    type Target = [u8];
+
+    #[inline]
+    fn deref(&self) -> &[u8] {
+        self.0.data()
+    }
+}
+
+impl AsRef<[u8]> for SessionData {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl Deref for Token {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        self.0.token()
+    }
+}
+
+impl AsRef<[u8]> for Token {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+impl fmt::Debug for SessionData {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "SessionData({} bytes)", self.len())
+    }
+}
+
+impl fmt::Debug for Token {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Token({} bytes)", self.len())
+    }
+}
+
+impl fmt::Debug for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Version({})", self.0)
+    }
+}
+
+impl fmt::Debug for MemStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("MemStore").field("sessions", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for WeakMemStore {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("WeakMemStore").finish_non_exhaustive()
+    }
+}
+
+/// A number that no other call returns. Each thread draws from a block of its own, so that saves do not meet on one counter.
+fn next_version() -> u64 {
+    const BLOCK: u64 = 1 << 16;
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    thread_local! {
+        static LEFT: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+    }
+    let (mut next, mut end) = LEFT.get();
+    if next == end {
+        // Ordering: Relaxed: only the numbers' being different counts.
+        next = NEXT.fetch_add(BLOCK, Ordering::Relaxed);
+        end = next + BLOCK;
+    }
+    LEFT.set((next + 1, end));
+    next
+}
