@@ -371,7 +371,7 @@ where
                 }
             };
         match core.engine.write(hash, |entry, _| entry.key().borrow() == key, &guard, None, decide) {
-            Written::Replaced(..) => Some(()),
+            Written::Replaced => Some(()),
             _ => None,
         }
     }
@@ -430,7 +430,7 @@ where
             Written::Kept(Some(_), _) => Outcome::Kept,
             Written::Kept(None, _) | Written::Absent => Outcome::Absent,
             Written::Inserted(_) => Outcome::Inserted,
-            Written::Replaced(..) => Outcome::Replaced,
+            Written::Replaced => Outcome::Replaced,
             Written::Removed(_) => Outcome::Removed,
         }
     }

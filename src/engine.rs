@@ -112,7 +112,7 @@ pub enum Step<N: Timed> {
 pub enum Written<'g, N: Timed> {
     Kept(Option<Ref<'g, N>>, Option<Owned<N>>),
     Inserted(Ref<'g, N>),
-    Replaced(Ref<'g, N>, Ref<'g, N>),
+    Replaced,
     Removed(Ref<'g, N>),
     Absent,
 }
@@ -312,15 +312,12 @@ impl<N: Timed> Engine<N> {
             }
             match self.map.put(&seat, node, guard) {
                 Ok(put) => {
-                    let old = put.old.as_ref().map(Unlinked::node);
-                    match put.old {
-                        Some(unlinked) => self.after_replacement(put.new, unlinked, inherits, guard),
-                        None => self.after_insertion(put.new, put.crowded, guard),
-                    }
-                    return match old {
-                        Some(old) => Written::Replaced(old, put.new),
-                        None => Written::Inserted(put.new),
+                    let Some(old) = put.old else {
+                        self.after_insertion(put.new, put.crowded, guard);
+                        return Written::Inserted(put.new);
                     };
+                    self.after_replacement(put.new, old, inherits, guard);
+                    return Written::Replaced;
                 }
                 Err(node) => spare = Some(node),
             }

@@ -110,10 +110,12 @@ mod real {
     /// thread, at any later time.
     #[inline]
     pub unsafe fn retire<T: 'static>(pointer: *mut T, free: unsafe fn(*mut T), guard: &Guard) {
+        let closure = move || {
+            // SAFETY: E2, by the caller.
+            unsafe { free(pointer) }
+        };
         // SAFETY: E2 is what `defer_unchecked` asks for: the closure may outlive the guard and change threads.
-        unsafe {
-            guard.defer_unchecked(move || free(pointer));
-        }
+        unsafe { guard.defer_unchecked(closure) }
     }
 
     /// Tells the oracle that an object exists. Nothing in a build.

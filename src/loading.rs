@@ -31,7 +31,7 @@ struct Flight {
 #[derive(Debug)]
 pub enum Part<'f> {
     /// It computes; dropping this ends the flight.
-    Leads(Landing<'f>),
+    Leads { _landing: Landing<'f> },
     /// It waited for another that has ended: look again.
     Waited,
     /// It leads already: the loader asked for its own key. Waiting would never end, so it computes on its own.
@@ -72,7 +72,7 @@ impl Flights {
             }
             let mine = entry.take().expect("given back by a put that failed");
             match self.map.put(&seat, mine, &guard) {
-                Ok(_) => return Part::Leads(Landing { flights: self, hash, flight }),
+                Ok(_) => return Part::Leads { _landing: Landing { flights: self, hash, flight } },
                 Err(back) => entry = Some(back),
             }
         }

@@ -48,12 +48,6 @@ pub struct Meta {
 pub struct Deadline(u64);
 
 impl Deadline {
-    /// Whether it is an open deadline after `now`: a live entry, by one comparison.
-    #[inline]
-    pub fn is_open_after(self, now: u64) -> bool {
-        self.0 > now && self.0 & CLOSED == 0
-    }
-
     /// Whether the entry has been replaced by one that inherits from it, or is unsettled itself.
     #[inline]
     pub fn is_closed(self) -> bool {
@@ -110,11 +104,6 @@ impl Meta {
     /// Before publication: the deadline will be inherited.
     pub fn unsettle(&mut self) {
         self.deadline = AtomicU64::new(UNSETTLED);
-    }
-
-    /// Before publication: sets the deadline.
-    pub fn set_deadline(&mut self, deadline: u64) {
-        self.deadline = AtomicU64::new(deadline);
     }
 
     /// The deadline word.

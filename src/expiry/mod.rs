@@ -54,7 +54,11 @@ use self::skip::Ticks;
 use self::meta::UNIT;
 pub use self::meta::{DEAD, Deadline, Meta, NEVER, Timed, tick};
 use self::pile::Hint;
-pub use self::pile::{CHUNK, Pile, Push, RECORD_MIN};
+#[cfg(not(loom))]
+use self::pile::Push;
+pub use self::pile::{CHUNK, RECORD_MIN};
+#[cfg(loom)]
+pub use self::pile::{Pile, Push};
 use crate::epoch::Guard;
 
 const HINTS: usize = if cfg!(loom) { 1 } else { 16 };

@@ -32,9 +32,6 @@ const VERSION_ONE: u64 = 1 << 14;
 pub struct Header(u64);
 
 impl Header {
-    /// A bucket that growth has not filled yet.
-    pub const UNSET: Header = Header(0);
-
     /// The first header of a bucket: READY, these slots published, this one of them the spill.
     pub fn ready(published: u64, spill: Option<usize>) -> Header {
         Header(READY | published | spill_bits(spill))

@@ -367,12 +367,6 @@ impl<N: Node> Map<N> {
         }
         table.after(last)
     }
-
-    /// Bytes of the table of buckets.
-    #[cfg(all(test, not(loom)))]
-    pub fn table_bytes(&self, guard: &Guard) -> usize {
-        self.root(guard).len() * (size_of::<Head>() + size_of::<Line<N>>())
-    }
 }
 
 impl<'g, N: Node> Seat<'g, N> {
@@ -403,8 +397,10 @@ impl<N: Node> Drop for Map<N> {
         let guard = epoch::pin();
         self.finish_growth(&guard);
         let root = self.root(&guard).pointer().as_ptr();
-        // SAFETY: `&mut self`: nobody else is in the map, and growth is finished.
-        unsafe { migrate::release_all(&*root) };
+        // SAFETY: `&mut self`: nobody else is in the map, so its root is alive.
+        let table = unsafe { &*root };
+        // SAFETY: nobody else is in the map, and growth is finished.
+        unsafe { migrate::release_all(table) };
         // SAFETY: as above; it came from `Box::into_raw`.
         unsafe { free_table(root) };
     }

@@ -168,8 +168,10 @@ impl Shared {
 
     /// The token.
     pub fn token(&self) -> &[u8] {
-        // SAFETY: R1, R2: this handle keeps the record alive.
-        unsafe { bytes(self.record, 0, self.record.as_ref().token_length) }
+        // SAFETY: R1: this handle keeps the record alive.
+        let record = unsafe { self.record.as_ref() };
+        // SAFETY: R1, R2.
+        unsafe { bytes(self.record, 0, record.token_length) }
     }
 
     /// The data.
