@@ -1,21 +1,26 @@
 //! `Cache<K, V, S>`: the public operations, a few lines each over the engine.
 
+mod core;
+mod views;
+
 use std::borrow::Borrow;
 use std::cell::RefCell;
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use ahash::RandomState;
 
+pub(crate) use self::core::Core;
+pub use self::views::{Pinned, WeakCache};
 use crate::builder::Builder;
-use crate::engine::{Engine, RemovalCause, Step, VISIT, Written, spread};
-use crate::epoch::{self, Guard, Ref};
+use crate::engine::{RemovalCause, Step, VISIT, Written};
+use crate::epoch::{self, Ref};
 use crate::expiry::NEVER;
 use crate::integer::Integer;
 use crate::janitor::Janitor;
-use crate::loading::{Flights, Part};
+use crate::loading::Part;
 use crate::map::{Entry, Owned};
 use crate::stats::{Count, Stats};
 
@@ -50,29 +55,6 @@ where
     core: Arc<Core<K, V, S>>,
 }
 
-/// Does not keep the cache alive: for removal callbacks and the like.
-pub struct WeakCache<K, V, S = RandomState>
-where
-    K: Send + Sync + 'static,
-    V: Send + Sync + 'static,
-{
-    janitor: Weak<Option<Janitor>>,
-    core: Weak<Core<K, V, S>>,
-}
-
-/// What all handles share.
-pub(crate) struct Core<K, V, S>
-where
-    K: Send + Sync + 'static,
-    V: Send + Sync + 'static,
-{
-    engine: Engine<Entry<K, V>>,
-    hasher: S,
-    time_to_live: Option<Duration>,
-    time_to_idle: Option<Duration>,
-    flights: Flights,
-}
-
 /// What [`Cache::compute`] does with what it found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Op<V> {
@@ -99,151 +81,6 @@ pub enum Outcome {
     Removed,
     /// There is no entry, and none came in.
     Absent,
-}
-
-impl<K, V, S> Core<K, V, S>
-where
-    K: Send + Sync + 'static,
-    V: Send + Sync + 'static,
-{
-    pub(crate) fn new(
-        engine: Engine<Entry<K, V>>,
-        hasher: S,
-        time_to_live: Option<Duration>,
-        time_to_idle: Option<Duration>,
-    ) -> Self {
-        Core { engine, hasher, time_to_live, time_to_idle, flights: Flights::default() }
-    }
-
-    pub(crate) fn sweep_due(&self, go_on: impl Fn() -> bool) {
-        self.engine.sweep(false, go_on);
-    }
-
-    /// Where a time to live that begins now ends; the default one if None.
-    fn cap(&self, ttl: Option<Duration>) -> u64 {
-        ttl.or(self.time_to_live).map_or(NEVER, |ttl| self.engine.time().after(ttl))
-    }
-
-    /// The deadline under a cap: the cap, or the end of idle time.
-    fn deadline(&self, cap: u64) -> u64 {
-        self.time_to_idle.map_or(cap, |idle| self.engine.time().after(idle).min(cap))
-    }
-
-    /// Moves the end of idle time, on a hit.
-    #[inline]
-    fn hit(&self, entry: Ref<'_, Entry<K, V>>, guard: &Guard) {
-        if self.time_to_idle.is_some() {
-            self.postpone(entry, guard);
-        }
-    }
-
-    #[cold]
-    fn postpone(&self, entry: Ref<'_, Entry<K, V>>, guard: &Guard) {
-        self.engine.extend(entry, self.deadline(entry.cap()), guard);
-        // A touch may have moved the cap meanwhile.
-        if self.engine.deadline(entry, guard) > entry.cap() {
-            self.engine.set_deadline(entry, entry.cap(), guard);
-        }
-    }
-}
-
-impl<K, V, S> Core<K, V, S>
-where
-    K: Hash + Eq + Send + Sync + 'static,
-    V: Send + Sync + 'static,
-    S: BuildHasher,
-{
-    #[inline]
-    fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
-        spread(self.hasher.hash_one(key))
-    }
-
-    #[inline]
-    fn look<'g, Q>(&self, key: &Q, guard: &'g Guard) -> Option<Ref<'g, Entry<K, V>>>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        self.engine.find(self.hash(key), |entry| entry.key().borrow() == key, guard)
-    }
-
-    /// A look that counts, and postpones the end of idle time.
-    #[inline]
-    fn find<'g, Q>(&self, key: &Q, guard: &'g Guard) -> Option<Ref<'g, Entry<K, V>>>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        let found = self.look(key, guard);
-        self.found(found, guard);
-        found
-    }
-
-    #[inline]
-    fn found(&self, found: Option<Ref<'_, Entry<K, V>>>, guard: &Guard) {
-        match found {
-            Some(entry) => {
-                self.engine.counters().count(Count::Hits);
-                self.hit(entry, guard);
-            }
-            None => self.engine.counters().count(Count::Misses),
-        }
-    }
-
-    fn entry(&self, key: K, value: V, cap: u64) -> Owned<Entry<K, V>> {
-        let hash = self.hash(&key);
-        Entry::new(hash, key, value, self.deadline(cap), cap)
-    }
-
-    /// Publishes an entry if `may` says so of the live one of its key.
-    fn put<'g>(
-        &self,
-        entry: Owned<Entry<K, V>>,
-        guard: &'g Guard,
-        mut may: impl FnMut(bool) -> bool,
-    ) -> Written<'g, Entry<K, V>> {
-        use crate::map::Node;
-        let hash = entry.hash();
-        let eq = |other: Ref<'g, Entry<K, V>>, mine: Option<&Owned<Entry<K, V>>>| {
-            mine.is_some_and(|mine| other.key() == mine.key())
-        };
-        self.engine.write(hash, eq, guard, Some(entry), |current, spare| match spare {
-            Some(entry) if may(current.is_some()) => Step::Put(entry),
-            spare => Step::Keep(spare),
-        })
-    }
-
-    /// Removes the live entry of a key if `may` says so.
-    fn remove<'g, Q>(&self, key: &Q, guard: &'g Guard, mut may: impl FnMut(&V) -> bool) -> Option<Ref<'g, Entry<K, V>>>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        let decide = |current: Option<Ref<'g, Entry<K, V>>>, _| match current {
-            Some(entry) if may(entry.value()) => Step::Cut,
-            _ => Step::Keep(None),
-        };
-        match self.engine.write(self.hash(key), |entry, _| entry.key().borrow() == key, guard, None, decide) {
-            Written::Removed(entry) => Some(entry),
-            _ => None,
-        }
-    }
-
-    fn touch<'g, Q>(&self, key: &Q, cap: u64, guard: &'g Guard) -> Option<Ref<'g, Entry<K, V>>>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        loop {
-            let entry = self.look(key, guard)?;
-            if self.time_to_idle.is_some() {
-                entry.set_cap(cap);
-            }
-            if self.engine.set_deadline(entry, self.deadline(cap), guard) {
-                return Some(entry);
-            }
-        }
-    }
 }
 
 impl<K, V> Cache<K, V>
@@ -680,7 +517,7 @@ where
     /// is_send(cache.pin());
     /// ```
     pub fn pin(&self) -> Pinned<'_, K, V, S> {
-        Pinned { core: &self.core, guard: epoch::pin() }
+        Pinned::new(&self.core)
     }
 
     /// Iterates over the live entries, cloned: no lock, no snapshot, and nobody waits for it. An entry that is there throughout is seen exactly
@@ -732,7 +569,7 @@ where
 
     /// A handle that does not keep the cache alive.
     pub fn downgrade(&self) -> WeakCache<K, V, S> {
-        WeakCache { janitor: Arc::downgrade(&self.janitor), core: Arc::downgrade(&self.core) }
+        WeakCache::new(&self.janitor, &self.core)
     }
 }
 
@@ -753,88 +590,5 @@ where
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Cache").field("entries", &self.core.engine.counters().entries()).finish_non_exhaustive()
-    }
-}
-
-impl<K, V, S> WeakCache<K, V, S>
-where
-    K: Send + Sync + 'static,
-    V: Send + Sync + 'static,
-{
-    /// The cache, if a handle to it is left.
-    pub fn upgrade(&self) -> Option<Cache<K, V, S>> {
-        Some(Cache { janitor: self.janitor.upgrade()?, core: self.core.upgrade()? })
-    }
-}
-
-impl<K, V, S> Clone for WeakCache<K, V, S>
-where
-    K: Send + Sync + 'static,
-    V: Send + Sync + 'static,
-{
-    fn clone(&self) -> Self {
-        WeakCache { janitor: self.janitor.clone(), core: self.core.clone() }
-    }
-}
-
-impl<K, V, S> fmt::Debug for WeakCache<K, V, S>
-where
-    K: Send + Sync + 'static,
-    V: Send + Sync + 'static,
-{
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("WeakCache").finish_non_exhaustive()
-    }
-}
-
-/// A pinned view of a cache: made by [`Cache::pin`].
-pub struct Pinned<'c, K, V, S = RandomState>
-where
-    K: Send + Sync + 'static,
-    V: Send + Sync + 'static,
-{
-    core: &'c Core<K, V, S>,
-    guard: Guard,
-}
-
-impl<K, V, S> Pinned<'_, K, V, S>
-where
-    K: Hash + Eq + Send + Sync + 'static,
-    V: Send + Sync + 'static,
-    S: BuildHasher,
-{
-    /// The value of a live entry.
-    #[inline]
-    pub fn get<Q>(&self, key: &Q) -> Option<&V>
-    where
-        K: Borrow<Q>,
-        Q: Hash + Eq + ?Sized,
-    {
-        self.core.find(key, &self.guard).map(|entry| entry.get().value())
-    }
-
-    /// Iterates over the live entries, as [`Cache::iter`] does.
-    pub fn iter(&self) -> impl Iterator<Item = (&K, &V)> {
-        let mut from = Some(0);
-        std::iter::from_fn(move || {
-            let start = from?;
-            let mut batch = Vec::new();
-            from = self.core.engine.visit(start, VISIT, &self.guard, |entry| {
-                let entry = entry.get();
-                batch.push((entry.key(), entry.value()));
-            });
-            Some(batch)
-        })
-        .flatten()
-    }
-}
-
-impl<K, V, S> fmt::Debug for Pinned<'_, K, V, S>
-where
-    K: Send + Sync + 'static,
-    V: Send + Sync + 'static,
-{
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Pinned").finish_non_exhaustive()
     }
 }

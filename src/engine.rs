@@ -75,7 +75,7 @@ use crate::epoch::{self, Guard, Ref};
 use crate::expiry::{CHUNK, DEAD, Deadline, ExpiryIndex, NEVER, RECORD_MIN, Timed, Which, tick};
 use crate::map::{Map, Owned, Seat, Unlinked};
 use crate::stats::{Count, Counters, lane};
-use crate::sync::{Ordering, fence};
+use crate::sync::{AtomicU64, Ordering, fence};
 
 /// Why an entry left.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -125,7 +125,7 @@ pub struct Engine<N: Timed> {
     counters: Counters,
     listener: Option<Listener<N>>,
     /// Where the next early take goes on (F7).
-    early_cursor: core::sync::atomic::AtomicU64,
+    early_cursor: AtomicU64,
 }
 
 /// Stale records are tolerated up to twice the entries and this many.
@@ -143,7 +143,7 @@ impl<N: Timed> Engine<N> {
             time,
             counters,
             listener,
-            early_cursor: core::sync::atomic::AtomicU64::new(0),
+            early_cursor: AtomicU64::new(0),
         }
     }
 

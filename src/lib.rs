@@ -86,3 +86,8 @@ pub use self::{
     stats::Stats,
     store::{MemStore, SessionData, Token, Version, WeakMemStore},
 };
+
+/// The README's example, tested.
+#[cfg(all(doctest, not(loom)))]
+#[doc = include_str!("../README.md")]
+struct Readme;

@@ -32,7 +32,11 @@
 //!
 //! # Orderings
 //!
-//! `pile.rs` has its own table; here: `publish-hint` (the CAS of a hint, its load: the pile).
+//! | label | release side | acquire side | carries |
+//! |---|---|---|---|
+//! | publish-hint | the CAS of a hint | its load | the box, and the pile behind it |
+//!
+//! (`pile.rs` has its own table.)
 //!
 //! # Progress
 //!

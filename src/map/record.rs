@@ -6,6 +6,10 @@
 //!
 //! The map holds one reference; each [`Shared`] handle another. The map gives its own up through the epoch
 //! collector, so whoever reaches a record under a guard finds the count above zero, and may raise it (R1).
+//!
+//! | label | release side | acquire side | carries |
+//! |---|---|---|---|
+//! | drop-session | each decrement of the count | the fence before freeing | every use of the bytes |
 
 #![allow(unsafe_code)]
 

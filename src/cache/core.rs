@@ -1,0 +1,174 @@
+//! What all handles of a cache share, and the steps that its public operations are made of.
+
+use std::borrow::Borrow;
+use std::hash::{BuildHasher, Hash};
+use std::time::Duration;
+
+use crate::engine::{Engine, Step, Written, spread};
+use crate::epoch::{Guard, Ref};
+use crate::expiry::NEVER;
+use crate::loading::Flights;
+use crate::map::{Entry, Node, Owned};
+use crate::stats::Count;
+
+/// What all handles share.
+pub(crate) struct Core<K, V, S>
+where
+    K: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    pub(super) engine: Engine<Entry<K, V>>,
+    hasher: S,
+    time_to_live: Option<Duration>,
+    time_to_idle: Option<Duration>,
+    pub(super) flights: Flights,
+}
+
+impl<K, V, S> Core<K, V, S>
+where
+    K: Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    pub(crate) fn new(
+        engine: Engine<Entry<K, V>>,
+        hasher: S,
+        time_to_live: Option<Duration>,
+        time_to_idle: Option<Duration>,
+    ) -> Self {
+        Core { engine, hasher, time_to_live, time_to_idle, flights: Flights::default() }
+    }
+
+    pub(crate) fn sweep_due(&self, go_on: impl Fn() -> bool) {
+        self.engine.sweep(false, go_on);
+    }
+
+    /// Where a time to live that begins now ends; the default one if None.
+    pub(super) fn cap(&self, ttl: Option<Duration>) -> u64 {
+        ttl.or(self.time_to_live).map_or(NEVER, |ttl| self.engine.time().after(ttl))
+    }
+
+    /// The deadline under a cap: the cap, or the end of idle time.
+    pub(super) fn deadline(&self, cap: u64) -> u64 {
+        self.time_to_idle.map_or(cap, |idle| self.engine.time().after(idle).min(cap))
+    }
+
+    /// Moves the end of idle time, on a hit.
+    #[inline]
+    fn hit(&self, entry: Ref<'_, Entry<K, V>>, guard: &Guard) {
+        if self.time_to_idle.is_some() {
+            self.postpone(entry, guard);
+        }
+    }
+
+    #[cold]
+    fn postpone(&self, entry: Ref<'_, Entry<K, V>>, guard: &Guard) {
+        self.engine.extend(entry, self.deadline(entry.cap()), guard);
+        // A touch may have moved the cap meanwhile.
+        if self.engine.deadline(entry, guard) > entry.cap() {
+            self.engine.set_deadline(entry, entry.cap(), guard);
+        }
+    }
+}
+
+impl<K, V, S> Core<K, V, S>
+where
+    K: Hash + Eq + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+    S: BuildHasher,
+{
+    #[inline]
+    pub(super) fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
+        spread(self.hasher.hash_one(key))
+    }
+
+    #[inline]
+    pub(super) fn look<'g, Q>(&self, key: &Q, guard: &'g Guard) -> Option<Ref<'g, Entry<K, V>>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        self.engine.find(self.hash(key), |entry| entry.key().borrow() == key, guard)
+    }
+
+    /// A look that counts, and postpones the end of idle time.
+    #[inline]
+    pub(super) fn find<'g, Q>(&self, key: &Q, guard: &'g Guard) -> Option<Ref<'g, Entry<K, V>>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let found = self.look(key, guard);
+        self.found(found, guard);
+        found
+    }
+
+    #[inline]
+    pub(super) fn found(&self, found: Option<Ref<'_, Entry<K, V>>>, guard: &Guard) {
+        match found {
+            Some(entry) => {
+                self.engine.counters().count(Count::Hits);
+                self.hit(entry, guard);
+            }
+            None => self.engine.counters().count(Count::Misses),
+        }
+    }
+
+    pub(super) fn entry(&self, key: K, value: V, cap: u64) -> Owned<Entry<K, V>> {
+        let hash = self.hash(&key);
+        Entry::new(hash, key, value, self.deadline(cap), cap)
+    }
+
+    /// Publishes an entry if `may` says so of the live one of its key.
+    pub(super) fn put<'g>(
+        &self,
+        entry: Owned<Entry<K, V>>,
+        guard: &'g Guard,
+        mut may: impl FnMut(bool) -> bool,
+    ) -> Written<'g, Entry<K, V>> {
+        let hash = entry.hash();
+        let eq = |other: Ref<'g, Entry<K, V>>, mine: Option<&Owned<Entry<K, V>>>| {
+            mine.is_some_and(|mine| other.key() == mine.key())
+        };
+        self.engine.write(hash, eq, guard, Some(entry), |current, spare| match spare {
+            Some(entry) if may(current.is_some()) => Step::Put(entry),
+            spare => Step::Keep(spare),
+        })
+    }
+
+    /// Removes the live entry of a key if `may` says so.
+    pub(super) fn remove<'g, Q>(
+        &self,
+        key: &Q,
+        guard: &'g Guard,
+        mut may: impl FnMut(&V) -> bool,
+    ) -> Option<Ref<'g, Entry<K, V>>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let decide = |current: Option<Ref<'g, Entry<K, V>>>, _| match current {
+            Some(entry) if may(entry.value()) => Step::Cut,
+            _ => Step::Keep(None),
+        };
+        match self.engine.write(self.hash(key), |entry, _| entry.key().borrow() == key, guard, None, decide) {
+            Written::Removed(entry) => Some(entry),
+            _ => None,
+        }
+    }
+
+    pub(super) fn touch<'g, Q>(&self, key: &Q, cap: u64, guard: &'g Guard) -> Option<Ref<'g, Entry<K, V>>>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        loop {
+            let entry = self.look(key, guard)?;
+            if self.time_to_idle.is_some() {
+                entry.set_cap(cap);
+            }
+            if self.engine.set_deadline(entry, self.deadline(cap), guard) {
+                return Some(entry);
+            }
+        }
+    }
+}
