@@ -19,9 +19,6 @@ use crate::store::{MemStore, StoreCore};
 
 const CLEANUP_INTERVAL: Duration = Duration::from_secs(1);
 
-/// More entries than any address space holds at 8 bytes a slot.
-const CAPACITY_MAX: usize = usize::MAX >> 8;
-
 /// What both builders configure.
 struct Config {
     cleanup_interval: Duration,
@@ -38,8 +35,9 @@ impl Default for Config {
 
 impl Config {
     fn engine<N: Timed>(self, listener: Option<Listener<N>>) -> Result<Engine<N>, BuildError> {
-        if self.capacity > CAPACITY_MAX {
-            let reason = format!("{} entries do not fit any address space", self.capacity);
+        // Asked of the allocator first, since making the table would abort where there is no room.
+        if Vec::<u8>::new().try_reserve_exact(Engine::<N>::table_bytes(self.capacity)).is_err() {
+            let reason = format!("there is no memory for a table of {} entries", self.capacity);
             return Err(BuildError::new("capacity", reason));
         }
         let counters = Counters::new(self.counting);

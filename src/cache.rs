@@ -448,9 +448,12 @@ where
         V: Clone,
     {
         let guard = epoch::pin();
-        let entry = self.core.find(key, &guard)?;
-        let deadline = self.core.engine.deadline(entry, &guard);
-        Some((entry.value().clone(), self.core.engine.time().instant(deadline)))
+        let core = &*self.core;
+        let eq = |entry: Ref<'_, Entry<K, V>>| entry.key().borrow() == key;
+        let found = core.engine.find_with_deadline(core.hash(key), eq, &guard);
+        core.found(found.map(|(entry, _)| entry), &guard);
+        let (entry, deadline) = found?;
+        Some((entry.value().clone(), core.engine.time().instant(deadline)))
     }
 
     /// The value of a live entry, which gets a new time to live.

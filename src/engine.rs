@@ -27,8 +27,8 @@
 //!   an unsettled entry does this.
 //! * **cover** makes F1 hold for an entry: unless a claim stands at or before its tick: file, then claim.
 //! * **after a replacement** fence; the new entry takes the old one's claim over if it still stands; else, cover.
-//! * **sweep** for each record (hash, tick): for each entry of that hash with no claim or one at or before the tick: expire it if it is due, else
-//!   void its claim and cover it; fence; look again, until none is left that was not handled.
+//! * **sweep** for each record (hash, tick): for each entry of that hash with no claim or one of that tick: expire it if it is due, else
+//!   void its claim, fence, and cover it; look again, until none is left that was not handled.
 //!
 //! # Why it is linearizable
 //!
@@ -59,20 +59,21 @@
 //! | label | sites | carries |
 //! |---|---|---|
 //! | touch-versus-sweep | CAS of the deadline in `change_deadline`, `close_deadline`, `settle`; its loads | the decision between touch and expiry |
-//! | replace-versus-refile | fences in `after_replacement`, `handle` | X5 |
-//! | shorten-versus-refile | fences in `set_deadline`, `cover` | X6 |
+//! | replace-versus-refile | fences in `after_replacement`, `void` | X5 |
+//! | shorten-versus-refile | fences in `set_deadline`, `cover`, `void` | X6 |
 //!
 //! # Progress
 //!
 //! Lock-free: each retry is caused by another thread's successful CAS. User code (the caller's decision, `Eq`, the listener) runs between
 //! steps, never inside one.
 
-use core::fmt;
+use core::{fmt, mem};
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::clock::{Stopwatch, Time};
 use crate::epoch::{self, Guard, Ref};
-use crate::expiry::{CHUNK, DEAD, Deadline, ExpiryIndex, NEVER, RECORD_MIN, Timed, Which, tick};
+use crate::expiry::{CHUNK, DEAD, Deadline, ExpiryIndex, Filed, NEVER, RECORD_MIN, Timed, Which, tick};
 use crate::map::{Map, Owned, Seat, Unlinked};
 use crate::stats::{Count, Counters, lane};
 use crate::sync::{AtomicU64, Ordering, fence};
@@ -117,6 +118,18 @@ pub enum Written<'g, N: Timed> {
     Absent,
 }
 
+/// A step that was decided; its node waits as the spare.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Change {
+    Cut,
+    Put,
+    PutInheriting,
+}
+
+fn is_same<N: Timed>(one: Option<Ref<'_, N>>, other: Option<Ref<'_, N>>) -> bool {
+    one.map(Ref::pointer) == other.map(Ref::pointer)
+}
+
 /// Map, index, time and counters of one cache.
 pub struct Engine<N: Timed> {
     map: Map<N>,
@@ -130,6 +143,9 @@ pub struct Engine<N: Timed> {
 
 /// Stale records are tolerated up to twice the entries and this many.
 const STALE_SLACK: usize = 1024;
+
+/// Flushes after which what was retired before the first is freed, if no thread is pinned.
+const EPOCHS: usize = 4;
 
 /// Records that a writer takes early when there are too many: more than it files in between.
 const RELIEF: usize = 2 * CHUNK;
@@ -145,6 +161,11 @@ impl<N: Timed> Engine<N> {
             listener,
             early_cursor: AtomicU64::new(0),
         }
+    }
+
+    /// Bytes of a table with room for so many entries; saturates.
+    pub fn table_bytes(capacity: usize) -> usize {
+        Map::<N>::table_bytes(capacity)
     }
 
     /// Its time.
@@ -188,7 +209,22 @@ impl<N: Timed> Engine<N> {
             if self.live_deadline(node, guard).is_some() {
                 return Some(node);
             }
-            self.expire(node, guard);
+            self.expire(node, |deadline| self.time.has_come(deadline), guard);
+        }
+    }
+
+    /// The live node of a key, and its deadline.
+    pub fn find_with_deadline<'g>(
+        &self,
+        hash: u64,
+        mut eq: impl FnMut(Ref<'g, N>) -> bool,
+        guard: &'g Guard,
+    ) -> Option<(Ref<'g, N>, u64)> {
+        loop {
+            let node = self.find(hash, &mut eq, guard)?;
+            if let Some(deadline) = self.live_deadline(node, guard) {
+                return Some((node, deadline.time()));
+            }
         }
     }
 
@@ -203,11 +239,6 @@ impl<N: Timed> Engine<N> {
         self.live_deadline(node, guard).is_some()
     }
 
-    /// The time of a node's deadline.
-    pub fn deadline(&self, node: Ref<'_, N>, guard: &Guard) -> u64 {
-        self.settled_deadline(node, guard).time()
-    }
-
     fn settled_deadline(&self, node: Ref<'_, N>, guard: &Guard) -> Deadline {
         loop {
             let deadline = node.meta().deadline();
@@ -218,13 +249,13 @@ impl<N: Timed> Engine<N> {
         }
     }
 
-    /// Expires a node whose deadline has come. True if this call removed it; false if another did, or it lives.
+    /// Expires a node whose deadline has come, as `has_come` tells. True if this call removed it; false if another did, or it lives.
     #[cold]
-    fn expire(&self, node: Ref<'_, N>, guard: &Guard) -> bool {
+    fn expire(&self, node: Ref<'_, N>, has_come: impl Fn(u64) -> bool, guard: &Guard) -> bool {
         let deadline = self.settled_deadline(node, guard);
         if deadline.time() != DEAD {
-            let is_due = !deadline.is_closed() && self.time.has_come(deadline.time());
             // A closed deadline belongs to the successor.
+            let is_due = !deadline.is_closed() && has_come(deadline.time());
             if !is_due || !node.meta().change_deadline(deadline, DEAD) {
                 return false;
             }
@@ -262,8 +293,10 @@ impl<N: Timed> Engine<N> {
         });
         if let Some(listener) = &self.listener {
             let call = AssertUnwindSafe(|| listener(unlinked.node(), cause));
-            if catch_unwind(call).is_err() {
+            if let Err(payload) = catch_unwind(call) {
                 self.counters.contained_panic();
+                // Its own drop may panic again.
+                mem::forget(payload);
             }
         }
     }
@@ -271,7 +304,8 @@ impl<N: Timed> Engine<N> {
     /// Changes a key: `decide` sees what is live, and a node that an earlier try did not publish (`spare` at first); so does
     /// `eq`, since the key may be in there.
     ///
-    /// Lock-free; `decide` runs again whenever another change of the bucket came first.
+    /// Lock-free; `decide` runs again only if the key's own entry has changed: another change of the bucket (`decide`'s own, perhaps)
+    /// repeats just the last step.
     pub fn write<'g>(
         &self,
         hash: u64,
@@ -280,43 +314,58 @@ impl<N: Timed> Engine<N> {
         mut spare: Option<Owned<N>>,
         mut decide: impl FnMut(Option<Ref<'g, N>>, Option<Owned<N>>) -> Step<N>,
     ) -> Written<'g, N> {
+        // What was decided, and about which node. A node's address is not used again under the guard.
+        let mut decided: Option<(Option<Ref<'g, N>>, Change)> = None;
         loop {
             let seat = self.map.seek(hash, |node| eq(node, spare.as_ref()), guard);
             let current = seat.node();
             if let Some(node) = current
                 && self.live_deadline(node, guard).is_none()
             {
-                self.expire(node, guard);
+                self.expire(node, |deadline| self.time.has_come(deadline), guard);
                 continue;
             }
-            let (node, inherits) = match decide(current, spare.take()) {
-                Step::Keep(spare) => return Written::Kept(current, spare),
-                Step::Cut if current.is_none() => return Written::Absent,
-                Step::Cut => match self.cut(&seat, RemovalCause::Removed, guard) {
-                    Some(node) => return Written::Removed(node),
-                    None => continue,
+            let change = match decided {
+                Some((about, change)) if is_same(about, current) => change,
+                _ => match decide(current, spare.take()) {
+                    Step::Keep(spare) => return Written::Kept(current, spare),
+                    Step::Cut => Change::Cut,
+                    Step::Put(node) => {
+                        spare = Some(node);
+                        Change::Put
+                    }
+                    Step::PutInheriting(node) => {
+                        spare = Some(node);
+                        Change::PutInheriting
+                    }
                 },
-                Step::Put(node) => (node, false),
-                Step::PutInheriting(node) => (node, true),
             };
-            if !inherits && self.time.has_come(node.meta().deadline().time()) {
-                // Dead on arrival: what it would have replaced is gone, and it never came.
-                if current.is_none() {
-                    return Written::Absent;
+            decided = Some((current, change));
+            let now = self.time.coarse();
+            // The clock is the user's code too: nothing is published yet.
+            let is_dead = |node: &Owned<N>| change == Change::Put && self.time.has_come(node.meta().deadline().time());
+            let node = match spare.take() {
+                Some(node) if !is_dead(&node) => node,
+                // A removal, or dead on arrival: what it would have replaced goes, and it never comes.
+                dead => {
+                    let cause = if dead.is_some() { RemovalCause::Expired } else { RemovalCause::Removed };
+                    if current.is_none() {
+                        return Written::Absent;
+                    }
+                    if let Some(old) = self.cut(&seat, cause, guard) {
+                        return Written::Removed(old);
+                    }
+                    spare = dead;
+                    continue;
                 }
-                if let Some(old) = self.cut(&seat, RemovalCause::Expired, guard) {
-                    return Written::Removed(old);
-                }
-                spare = Some(node);
-                continue;
-            }
+            };
             match self.map.put(&seat, node, guard) {
                 Ok(put) => {
                     let Some(old) = put.old else {
-                        self.after_insertion(put.new, put.crowded, guard);
+                        self.after_insertion(put.new, put.crowded, now, guard);
                         return Written::Inserted(put.new);
                     };
-                    self.after_replacement(put.new, old, inherits, guard);
+                    self.after_replacement(put.new, old, change, now, guard);
                     return Written::Replaced;
                 }
                 Err(node) => spare = Some(node),
@@ -324,7 +373,7 @@ impl<N: Timed> Engine<N> {
         }
     }
 
-    fn after_insertion(&self, node: Ref<'_, N>, crowded: bool, guard: &Guard) {
+    fn after_insertion(&self, node: Ref<'_, N>, crowded: bool, now: u64, guard: &Guard) {
         self.counters.add_entries(1);
         self.counters.count(Count::Inserts);
         if crowded && self.map.is_worth_a_look(node.hash(), guard) && self.map.is_loaded(self.counters.entries(), guard)
@@ -332,37 +381,38 @@ impl<N: Timed> Engine<N> {
             self.map.grow(guard);
         }
         self.map.help(guard);
-        self.cover_and_relieve(node, guard);
+        self.cover_and_relieve(node, now, guard);
     }
 
-    fn after_replacement(&self, node: Ref<'_, N>, old: Unlinked<'_, N>, inherits: bool, guard: &Guard) {
-        if inherits {
+    fn after_replacement(&self, node: Ref<'_, N>, old: Unlinked<'_, N>, change: Change, now: u64, guard: &Guard) {
+        if change == Change::PutInheriting {
             // X4: before the old node is retired, which dropping `old` does.
             settle(node.get(), guard);
         }
         // Ordering: SeqCst fence [replace-versus-refile] between the publication and the look at the old claim, with
-        // the fence in `handle` between the voiding of a claim and the look at the map.
+        // the fence in `void` between the voiding of a claim and the look at the map.
         fence(Ordering::SeqCst);
         let deadline = node.meta().deadline().time();
         if let Some(filed) = old.node().meta().filed().tick()
             && deadline != NEVER
-            && filed <= tick(deadline, self.time.coarse()).0
+            && filed <= tick(deadline, now).0
         {
             node.meta().claim_first(filed);
         }
         self.left(old, RemovalCause::Replaced);
-        self.cover_and_relieve(node, guard);
+        self.map.help(guard);
+        self.cover_and_relieve(node, now, guard);
     }
 
-    fn cover_and_relieve(&self, node: Ref<'_, N>, guard: &Guard) {
-        if self.cover(node, guard) && self.is_stale() {
+    fn cover_and_relieve(&self, node: Ref<'_, N>, now: u64, guard: &Guard) {
+        if self.cover(node, now, guard) && self.is_stale() {
             self.relieve();
         }
     }
 
     /// Makes F1 hold for a node: a record stands at or before the tick of its deadline, and `filed` claims it.
     /// True if a chunk was allocated for it.
-    fn cover(&self, node: Ref<'_, N>, guard: &Guard) -> bool {
+    fn cover(&self, node: Ref<'_, N>, now: u64, guard: &Guard) -> bool {
         let mut in_new_chunk = false;
         loop {
             let claim = node.meta().filed();
@@ -370,13 +420,12 @@ impl<N: Timed> Engine<N> {
             if deadline == DEAD || deadline == NEVER {
                 return in_new_chunk;
             }
-            let now = self.time.coarse();
             if let Some(filed) = claim.tick() {
                 if filed <= tick(deadline, now).0 {
                     return in_new_chunk;
                 }
                 // Voided first: a sweeper that takes the new record before it is claimed must not think it stale.
-                node.meta().claim(claim, None);
+                self.void(node, claim);
                 continue;
             }
             let filed = self.index.file(node.hash(), deadline, now, lane(), guard);
@@ -386,7 +435,21 @@ impl<N: Timed> Engine<N> {
             // Ordering: SeqCst fence [shorten-versus-refile] between the claim and the second look at the deadline, with
             // the fence in `set_deadline`.
             fence(Ordering::SeqCst);
+            if node.meta().deadline().time() >= deadline {
+                // Covered, by this thread or by whoever changed the claim. (Under a tick that is a little late if all earlier
+                // ones were being emptied: so the claim is not judged again.)
+                return in_new_chunk;
+            }
         }
+    }
+
+    /// Takes a claim back; false if it is no longer that.
+    fn void(&self, node: Ref<'_, N>, claim: Filed) -> bool {
+        let is_void = node.meta().claim(claim, None);
+        // Ordering: SeqCst fence [shorten-versus-refile] [replace-versus-refile] between the voiding and the next look at the deadline
+        // and at the map, with the fences in `set_deadline` and `after_replacement`.
+        fence(Ordering::SeqCst);
+        is_void
     }
 
     /// Gives a live key a new deadline; false if it has none that is live. Lock-free; allocates nothing unless the
@@ -412,21 +475,18 @@ impl<N: Timed> Engine<N> {
         loop {
             let Some(from) = self.live_deadline(node, guard).filter(|from| !from.is_closed()) else { return false };
             if self.time.has_come(to) {
-                // Touched into the past: it was live, and is gone now.
-                if !node.meta().change_deadline(from, DEAD) {
-                    continue;
-                }
-                self.expire(node, guard);
-                return true;
+                // Touched into the past: a removal of what was live.
+                return self.cut_node(node, RemovalCause::Expired, guard);
             }
+            let now = self.time.coarse();
             if !node.meta().change_deadline(from, to) {
                 continue;
             }
             if to < from.time() || node.meta().filed().tick().is_none() {
                 // Ordering: SeqCst fence [shorten-versus-refile] between the deadline and the look at the claim, with the
-                // fence in `cover`.
+                // fences in `cover` and `void`.
                 fence(Ordering::SeqCst);
-                self.cover_and_relieve(node, guard);
+                self.cover_and_relieve(node, now, guard);
             }
             return true;
         }
@@ -471,14 +531,17 @@ impl<N: Timed> Engine<N> {
         })
     }
 
-    /// Removes the nodes for which `doomed` holds, and returns how many. Pins anew every few buckets.
+    /// Removes the live nodes for which `doomed` holds, and returns how many; and what has expired on the way. Pins anew every
+    /// few buckets.
     pub fn remove_where(&self, cause: RemovalCause, mut doomed: impl FnMut(Ref<'_, N>) -> bool) -> usize {
         let (mut removed, mut from) = (0, Some(0));
         while let Some(start) = from {
             let guard = epoch::pin();
-            from = self.visit(start, VISIT, &guard, |node| {
-                // Removed as it was judged: by identity, so a node that came in its place stays.
-                if doomed(node) && self.cut_node(node, cause, &guard) {
+            from = self.map.visit(start, VISIT, &guard, |node| {
+                if !self.is_live(node, &guard) {
+                    self.expire(node, |deadline| self.time.has_come(deadline), &guard);
+                } else if doomed(node) && self.cut_node(node, cause, &guard) {
+                    // By identity, as it was judged: a node that came in its place stays.
                     removed += 1;
                 }
             });
@@ -498,8 +561,9 @@ impl<N: Timed> Engine<N> {
         while go_on() && self.sweep_some(which, &mut cursor, now, &mut records, &mut removed) {}
         while go_on() && self.map.help(&epoch::pin()) {}
         while go_on() && self.is_stale() && self.take_early(&mut records) {}
+        // What the last batches retired, once the epoch has moved on; as far as no other thread is in the way.
+        (0..EPOCHS).for_each(|_| epoch::pin().flush());
         self.counters.swept(stopwatch.elapsed());
-        epoch::pin().flush();
         removed
     }
 
@@ -519,10 +583,13 @@ impl<N: Timed> Engine<N> {
         for hash in records.drain(..) {
             *removed += self.handle(hash, tick, now, &guard);
         }
+        // One flush frees more than one batch retires: a purge of a million holds back a few batches, not all.
+        guard.flush();
         true
     }
 
-    /// Deals with one record that was taken from under `tick`; returns how many entries it removed.
+    /// Deals with one record that was taken from under `tick`; returns how many entries it removed. Runs no user code but the listener:
+    /// a record that was taken is not lost by a panic.
     fn handle(&self, hash: u64, tick: u64, now: u64, guard: &Guard) -> usize {
         let mut handled = Handled::default();
         let mut removed = 0;
@@ -531,26 +598,20 @@ impl<N: Timed> Engine<N> {
                 node.meta().filed().is_due_at(tick) && !handled.contains(node.pointer().addr().get())
             };
             let Some(node) = self.map.find(hash, met, guard) else { return removed };
-            let deadline = self.settled_deadline(node, guard).time();
-            if deadline <= now {
-                if self.expire(node, guard) {
+            if self.settled_deadline(node, guard).time() <= now {
+                if self.expire(node, |deadline| deadline <= now, guard) {
                     removed += 1;
-                    continue;
-                }
-                // It was touched, replaced or removed meanwhile: look again, but at this one only if it lives on.
-                if self.settled_deadline(node, guard).time() <= now {
+                } else if self.settled_deadline(node, guard).time() <= now {
+                    // Another removed or replaced it: this one is done with, but look for its successor.
                     handled.insert(node.pointer().addr().get());
                 }
                 continue;
             }
             let claim = node.meta().filed();
-            if !claim.is_due_at(tick) || !node.meta().claim(claim, None) {
-                continue;
+            if claim.is_due_at(tick) && self.void(node, claim) {
+                self.cover(node, now, guard);
+                handled.insert(node.pointer().addr().get());
             }
-            self.cover(node, guard);
-            handled.insert(node.pointer().addr().get());
-            // Ordering: SeqCst fence [replace-versus-refile] between the voiding of the claim and the next look at the map.
-            fence(Ordering::SeqCst);
         }
     }
 
@@ -562,12 +623,16 @@ impl<N: Timed> Engine<N> {
     /// A writer's share in keeping stale records bounded: amortized O(1) a record that it files.
     #[cold]
     fn relieve(&self) {
-        let mut records = Vec::with_capacity(CHUNK);
-        for _ in 0..RELIEF.div_ceil(CHUNK) {
-            if !self.take_early(&mut records) {
-                return;
-            }
+        thread_local! {
+            static RELIEVING: Cell<bool> = const { Cell::new(false) };
         }
+        // A listener that writes must not nest here.
+        if RELIEVING.replace(true) {
+            return;
+        }
+        let mut records = Vec::with_capacity(CHUNK);
+        let _ = (0..RELIEF.div_ceil(CHUNK)).all(|_| self.take_early(&mut records));
+        RELIEVING.set(false);
     }
 
     /// Takes one chunk of records early, where the last early take left off; false at the end of a walk.
@@ -595,6 +660,7 @@ fn settle<N: Timed>(node: &N, guard: &Guard) {
         let deadline = predecessor.meta().deadline();
         let is_final = deadline.is_closed() || deadline.time() == DEAD || predecessor.meta().close_deadline(deadline);
         if is_final {
+            node.inherit(predecessor.get());
             node.meta().settle(deadline.time());
             return;
         }

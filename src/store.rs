@@ -96,8 +96,13 @@ impl StoreCore {
     #[inline]
     fn find<'g>(&self, token: &[u8], guard: &'g Guard) -> Option<Ref<'g, Record>> {
         let found = self.look(token, guard);
-        self.engine.counters().count(if found.is_some() { Count::Hits } else { Count::Misses });
+        self.count(found.is_some());
         found
+    }
+
+    #[inline]
+    fn count(&self, is_hit: bool) {
+        self.engine.counters().count(if is_hit { Count::Hits } else { Count::Misses });
     }
 
     fn record(&self, token: &[u8], data: &[u8], deadline: u64) -> Result<Owned<Record>, TooLong> {
@@ -180,9 +185,11 @@ impl MemStore {
     /// expires has a time some 290 years ahead.
     pub fn find_with_expiry(&self, token: impl AsRef<[u8]>) -> Option<(SessionData, SystemTime)> {
         let guard = epoch::pin();
-        let record = self.core.find(token.as_ref(), &guard)?;
-        let deadline = self.core.engine.deadline(record, &guard);
-        Some((SessionData(Shared::new(record)), self.core.engine.time().system_time(deadline)))
+        let (core, token) = (&*self.core, token.as_ref());
+        let found = core.engine.find_with_deadline(core.hash(token), |record| Record::token(record) == token, &guard);
+        core.count(found.is_some());
+        let (record, deadline) = found?;
+        Some((SessionData(Shared::new(record)), core.engine.time().system_time(deadline)))
     }
 
     /// The data of a live session, and the version to give to [`compare_and_save`](Self::compare_and_save).

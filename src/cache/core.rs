@@ -60,12 +60,25 @@ where
         }
     }
 
+    /// Sets the deadline by the cap, until they agree: of several touches, the last to set the cap prevails as a whole.
+    fn follow_cap(&self, entry: Ref<'_, Entry<K, V>>, guard: &Guard) -> bool {
+        loop {
+            let cap = entry.cap();
+            if !self.engine.set_deadline(entry, self.deadline(cap), guard) {
+                return false;
+            }
+            if entry.cap() == cap {
+                return true;
+            }
+        }
+    }
+
     #[cold]
     fn postpone(&self, entry: Ref<'_, Entry<K, V>>, guard: &Guard) {
-        self.engine.extend(entry, self.deadline(entry.cap()), guard);
-        // A touch may have moved the cap meanwhile.
-        if self.engine.deadline(entry, guard) > entry.cap() {
-            self.engine.set_deadline(entry, entry.cap(), guard);
+        let cap = entry.cap();
+        self.engine.extend(entry, self.deadline(cap), guard);
+        if entry.cap() != cap {
+            self.follow_cap(entry, guard);
         }
     }
 }
@@ -163,10 +176,13 @@ where
     {
         loop {
             let entry = self.look(key, guard)?;
-            if self.time_to_idle.is_some() {
+            let is_touched = if self.time_to_idle.is_none() {
+                self.engine.set_deadline(entry, cap, guard)
+            } else {
                 entry.set_cap(cap);
-            }
-            if self.engine.set_deadline(entry, self.deadline(cap), guard) {
+                self.follow_cap(entry, guard)
+            };
+            if is_touched {
                 return Some(entry);
             }
         }

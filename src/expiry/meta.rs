@@ -33,6 +33,10 @@ pub trait Timed: Node {
 
     /// The node whose deadline it inherits; asked for only while it is unsettled.
     fn predecessor<'g>(&self, guard: &'g Guard) -> Option<Ref<'g, Self>>;
+
+    /// Takes over what else it inherits. Called after the predecessor's deadline was closed, before this node's is settled,
+    /// by one thread or more: the first counts.
+    fn inherit(&self, predecessor: &Self);
 }
 
 /// The expiry state of a node.
@@ -77,9 +81,9 @@ impl Filed {
         (tick != 0).then_some(tick)
     }
 
-    /// Whether a record under `tick` may be the one this entry waits for.
+    /// Whether a record under `tick` may be the one this entry waits for. A claim of another tick has a record of its own.
     pub fn is_due_at(self, tick: u64) -> bool {
-        self.tick().is_none_or(|filed| filed <= tick)
+        self.tick().is_none_or(|filed| filed == tick)
     }
 
     fn next(self, tick: Option<u64>) -> Filed {
@@ -195,6 +199,6 @@ mod tests {
         assert!(!meta.claim(first, Some(UNIT)), "the same tick, but another sequence");
         assert!(meta.claim(meta.filed(), Some(3 * UNIT)));
         assert_eq!(meta.filed().tick(), Some(3 * UNIT));
-        assert!(!meta.filed().is_due_at(2 * UNIT) && meta.filed().is_due_at(3 * UNIT));
+        assert!([2, 4].iter().all(|tick| !meta.filed().is_due_at(tick * UNIT)) && meta.filed().is_due_at(3 * UNIT));
     }
 }

@@ -15,13 +15,13 @@
 //! # Filing rules (held by `engine.rs`)
 //!
 //! * **F1 nothing forgotten** When an operation returns, each live entry with a deadline has a record filed at a tick
-//!   no later than the tick of its deadline; `Meta::filed` names that tick or an earlier one.
+//!   no later than the tick of its deadline, or in the hands of a sweeper; `Meta::filed` names that tick.
 //! * **F2 never early** An entry leaves by expiry only when its deadline is at or before the clock; the step that decides it
 //!   is one CAS against `touch`.
 //! * **F3 late costs memory, never correctness** Readers compare the deadline themselves.
 //! * **F4 exactly one owner** Whoever wins the header change notifies and retires.
 //! * **F5 extend is free** A later deadline changes the entry only. An earlier one files a second record.
-//! * **F6 stale is harmless** A record whose hash meets no entry with `filed <= its tick` is dropped.
+//! * **F6 stale is harmless** A record whose hash meets no entry that is filed under its tick, or not known to be filed, is dropped.
 //! * **F7 stale is bounded** When records outnumber entries by more than two to one, piles are taken early and what is live is
 //!   filed again: the code path of a due pile.
 //!
@@ -56,7 +56,7 @@ use self::model::Ticks;
 use self::skip::Ticks;
 
 use self::meta::UNIT;
-pub use self::meta::{DEAD, Deadline, Meta, NEVER, Timed, tick};
+pub use self::meta::{DEAD, Deadline, Filed, Meta, NEVER, Timed, tick};
 use self::pile::Hint;
 #[cfg(not(loom))]
 use self::pile::Push;
@@ -145,6 +145,8 @@ impl ExpiryIndex {
             }
             pile.seal();
             if pile.take(records, guard) {
+                // What is filed again while this pile is sealed goes a unit earlier: behind the walk.
+                *cursor = (*cursor).max(pile.tick() - 1);
                 return Some(pile.tick());
             }
             self.ticks.discard(&pile, guard);

@@ -2,6 +2,7 @@
 
 #![allow(unsafe_code)]
 
+use core::mem;
 use core::panic::AssertUnwindSafe;
 use core::ptr::{self, NonNull};
 use std::panic::catch_unwind;
@@ -10,6 +11,9 @@ use super::node::{Node, Owned};
 use crate::epoch::{self, Guard, Ref};
 use crate::expiry::{Meta, Timed};
 use crate::sync::{AtomicU64, Ordering};
+
+/// The cap of an entry that has yet to inherit it.
+const INHERITED: u64 = u64::MAX;
 
 /// A key and its value.
 #[derive(Debug)]
@@ -47,7 +51,7 @@ where
         let entry = entry.get_mut();
         entry.predecessor = from.pointer().as_ptr();
         entry.meta.unsettle();
-        entry.cap = AtomicU64::new(from.cap());
+        entry.cap = AtomicU64::new(INHERITED);
     }
 
     /// Key and value back, of an entry that was never published.
@@ -96,7 +100,10 @@ where
         // SAFETY: N4, N1: the last use of a box's pointer.
         let entry = unsafe { Box::from_raw(this.as_ptr()) };
         // The user's `Drop` may panic: the collector must not unwind, and the rest is dropped all the same.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(entry)));
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(entry))) {
+            // So may the payload's.
+            mem::forget(payload);
+        }
     }
 }
 
@@ -115,5 +122,11 @@ where
         // SAFETY: E1: asked for only while the entry is unsettled, and its predecessor is retired after it
         // was settled (engine.rs, X4).
         Some(unsafe { epoch::reach(pointer, guard) })
+    }
+
+    fn inherit(&self, predecessor: &Self) {
+        // Ordering: Relaxed: the deadline, settled next, carries it. The first of several settlers counts, so that
+        // a late one cannot undo a touch.
+        let _ = self.cap.compare_exchange(INHERITED, predecessor.cap(), Ordering::Relaxed, Ordering::Relaxed);
     }
 }

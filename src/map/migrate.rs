@@ -30,7 +30,7 @@
 
 use core::ptr::NonNull;
 
-use super::bucket::{Header, PUBLISHED_MAX, SLOTS, Tags, empty, find_bit};
+use super::bucket::{Head, Header, Line, PUBLISHED_MAX, SLOTS, Tags, empty, find_bit};
 use super::node::Node;
 use super::table::{BUCKETS_MIN, LOAD, Spill, Table, free_spill, free_table};
 use super::{Map, Snapshot};
@@ -52,12 +52,18 @@ impl<N: Node> Map<N> {
     /// Whether an insert into a crowded bucket should ask for the number of entries (a sum over stripes): always while
     /// the table is small, else for one hash in eight.
     pub fn is_worth_a_look(&self, hash: u64, guard: &Guard) -> bool {
-        hash & 7 == 0 || self.root(guard).len() <= 512
+        hash >> 32 & 7 == 0 || self.root(guard).len() <= 512
     }
 
     /// Buckets for so many entries without growth.
     pub fn buckets_for(entries: usize) -> usize {
         (entries / LOAD + 1).next_power_of_two().max(BUCKETS_MIN)
+    }
+
+    /// Bytes of the first table of a map with room for so many entries; saturates.
+    pub fn table_bytes(entries: usize) -> usize {
+        let buckets = (entries / LOAD).saturating_add(1).checked_next_power_of_two().unwrap_or(usize::MAX);
+        buckets.max(BUCKETS_MIN).saturating_mul(size_of::<Head>() + size_of::<Line<N>>())
     }
 
     /// Begins to grow to twice the size, unless a growth is under way.
@@ -72,6 +78,8 @@ impl<N: Node> Map<N> {
     /// threads do not move along.
     #[cold]
     pub(super) fn renew(&self, table: &Table<N>, bucket: usize, guard: &Guard) {
+        // A growth under way ends first, so that there are never more than three tables.
+        while !core::ptr::eq(self.root(guard).get(), table) && self.help(guard) {}
         if table.next(guard).is_none() {
             table.link(Box::new(Table::unset(table.len())));
         }

@@ -89,8 +89,10 @@ use self::table::{Spill, Table, free_spill, free_table};
 use crate::epoch::{self, Guard, Ref, reach};
 use crate::sync::{AtomicPtr, Ordering};
 
-/// How often a put looks for a free slot in a bucket that does not change before it renews the table.
-const CLAIM_ROUNDS: usize = if cfg!(loom) { 1 } else { 64 };
+/// How often a put looks for a free slot in a bucket that does not change before it renews the table: spinning at first, then
+/// letting others run, who may be in the middle of a claim.
+const CLAIM_ROUNDS: usize = if cfg!(loom) { 1 } else { 256 };
+const SPIN_ROUNDS: usize = 32;
 
 /// The map.
 pub struct Map<N: Node> {
@@ -334,7 +336,7 @@ impl<N: Node> Map<N> {
     /// Claims a free slot of the seat's bucket for `word`; None if the bucket changed, or has been renewed.
     fn claim(&self, seat: &Seat<'_, N>, word: *mut N, guard: &Guard) -> Option<usize> {
         let free = !seat.header.published() & ((1 << bucket::SLOTS) - 1);
-        for _ in 0..CLAIM_ROUNDS {
+        for round in 0..CLAIM_ROUNDS {
             let claimed = find_bit(free, |slot| seat.line().claim(slot, word).then_some(slot));
             if claimed.is_some() {
                 return claimed;
@@ -342,7 +344,11 @@ impl<N: Node> Map<N> {
             if seat.head().load(Ordering::Relaxed) != seat.header {
                 return None;
             }
-            core::hint::spin_loop();
+            if round < SPIN_ROUNDS {
+                core::hint::spin_loop();
+            } else if round + 1 < CLAIM_ROUNDS {
+                std::thread::yield_now();
+            }
         }
         self.renew(&seat.table, seat.bucket, guard);
         None

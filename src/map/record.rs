@@ -150,6 +150,8 @@ impl Timed for Record {
     fn predecessor<'g>(&self, _guard: &'g Guard) -> Option<Ref<'g, Self>> {
         None
     }
+
+    fn inherit(&self, _predecessor: &Self) {}
 }
 
 /// A handle that keeps a record's bytes alive, whatever becomes of the session.

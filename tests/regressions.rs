@@ -1,0 +1,177 @@
+//! Bugs that were found once, each by its smallest input. A test that hangs has failed.
+
+use std::hash::{BuildHasher, Hasher};
+use std::time::Duration;
+
+use fleeting::{Cache, ManualClock};
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const HOUR: Duration = Duration::from_secs(3600);
+
+fn cache(clock: &ManualClock) -> Cache<u64, u64> {
+    Cache::builder().clock(clock.clone()).cleanup_interval(Duration::ZERO).build().expect("sane")
+}
+
+/// All keys have one hash.
+#[derive(Clone, Default)]
+struct Constant;
+
+impl BuildHasher for Constant {
+    type Hasher = Constant;
+    fn build_hasher(&self) -> Constant {
+        Constant
+    }
+}
+
+impl Hasher for Constant {
+    fn finish(&self) -> u64 {
+        7
+    }
+    fn write(&mut self, _: &[u8]) {}
+}
+
+/// What a sweep filed again while it emptied a pile went ahead of its walk: it never ended.
+#[test]
+fn a_sweep_within_the_tick_of_a_live_entry_ends() {
+    let clock = ManualClock::new();
+    let cache = cache(&clock);
+    clock.advance(21 * MILLISECOND);
+    cache.insert_with_ttl(1, 1, MILLISECOND);
+    assert_eq!(cache.sweep(), 0);
+    assert_eq!(cache.get(&1), Some(1));
+    clock.advance(MILLISECOND);
+    assert_eq!(cache.sweep(), 1);
+}
+
+/// With every earlier tick being emptied, covering an entry filed records for ever.
+#[test]
+fn an_entry_is_covered_when_the_first_ticks_are_being_emptied() {
+    let clock = ManualClock::new();
+    let cache = cache(&clock);
+    for _ in 0..5_000 {
+        cache.insert_with_ttl(1, 1, MILLISECOND);
+        cache.remove(&1);
+    }
+    cache.insert_with_ttl(1, 1, MILLISECOND);
+    assert!(cache.stats().records < 5_000);
+    clock.advance(10 * MILLISECOND);
+    assert_eq!(cache.sweep(), 1);
+    assert_eq!(cache.stats().records, 0);
+}
+
+/// The stale records of a live key were conserved by being filed again, each.
+#[test]
+fn the_records_of_one_key_that_comes_and_goes_stay_bounded() {
+    let clock = ManualClock::new();
+    let cache = cache(&clock);
+    for _ in 0..100_000 {
+        cache.insert_with_ttl(1, 1, HOUR);
+        cache.remove(&1);
+    }
+    cache.insert_with_ttl(1, 1, HOUR);
+    assert!(cache.stats().records < 1_200, "{:?}", cache.stats());
+    clock.advance(HOUR);
+    assert_eq!(cache.sweep(), 1);
+}
+
+/// Each record of one hash filed all entries of that hash again.
+#[test]
+fn records_of_equal_hashes_do_not_multiply() {
+    let clock = ManualClock::new();
+    let builder = Cache::<u64, u64>::builder().hasher(Constant).clock(clock.clone());
+    let cache = builder.cleanup_interval(Duration::ZERO).build().expect("sane");
+    for key in 0..40 {
+        cache.insert_with_ttl(key, key, Duration::from_secs(100));
+    }
+    // Within the last tick before they are due: an exact sweep looks at all of them, each time.
+    clock.advance(Duration::from_millis(99_990));
+    for _ in 0..20 {
+        assert_eq!(cache.sweep(), 0);
+        assert_eq!(cache.stats().records, 40);
+        clock.advance(MILLISECOND / 4);
+    }
+    clock.advance(Duration::from_millis(10));
+    assert_eq!(cache.sweep(), 40);
+}
+
+/// Nine tenths of sixty thousand are removed: the records of these are dropped early, the live ones' are kept.
+#[test]
+fn stale_records_are_taken_early() {
+    let clock = ManualClock::new();
+    let cache = cache(&clock);
+    for key in 0..60_000 {
+        cache.insert_with_ttl(key, key, HOUR / 2);
+    }
+    for key in (0..60_000).filter(|key| key % 10 != 0) {
+        cache.remove(&key);
+    }
+    assert_eq!(cache.sweep(), 0);
+    assert!(cache.stats().records <= 2 * 6_000 + 1_024, "{:?}", cache.stats());
+    clock.advance(HOUR / 2);
+    assert_eq!(cache.sweep(), 6_000);
+}
+
+/// A closure that writes another key of the same bucket made its own update start over, for ever.
+#[test]
+fn a_closure_may_write_to_its_neighbours() {
+    let clock = ManualClock::new();
+    let cache = cache(&clock);
+    cache.insert(1_000, 0);
+    let mut runs = 0;
+    for other in 0..64 {
+        assert!(cache.update(&1_000, |value| {
+            runs += 1;
+            cache.insert(other, 0);
+            value + 1
+        }));
+    }
+    assert_eq!((runs, cache.get(&1_000)), (64, Some(64)));
+}
+
+/// A touch into the past that met a replacement said that it had ended the entry, which lived on.
+#[test]
+fn a_touch_into_the_past_removes() {
+    let clock = ManualClock::new();
+    let cache = cache(&clock);
+    cache.insert(1, 1);
+    assert!(cache.touch(&1, Duration::ZERO));
+    assert_eq!((cache.len(), cache.get(&1)), (0, None));
+    assert!(!cache.touch(&1, Duration::ZERO));
+}
+
+/// `clear` left what had expired and was not swept yet.
+#[test]
+fn clear_leaves_nothing() {
+    let clock = ManualClock::new();
+    let cache = cache(&clock);
+    cache.insert_with_ttl(1, 1, MILLISECOND);
+    cache.insert(2, 2);
+    clock.advance(MILLISECOND);
+    cache.clear();
+    assert_eq!(cache.len(), 0);
+}
+
+/// An update under an idle time copied the cap too early, so that a touch in between was undone by the next hit.
+#[test]
+fn an_update_keeps_the_touched_time_to_live() {
+    let clock = ManualClock::new();
+    let builder = Cache::<u64, u64>::builder().clock(clock.clone()).cleanup_interval(Duration::ZERO);
+    let cache = builder.time_to_live(HOUR / 60).time_to_idle(HOUR / 2).build().expect("sane");
+    cache.insert(1, 1);
+    assert!(cache.update(&1, |value| {
+        cache.touch(&1, HOUR);
+        value + 1
+    }));
+    assert_eq!(cache.get(&1), Some(2));
+    clock.advance(HOUR / 4);
+    assert_eq!(cache.get(&1), Some(2), "lives by the touch, not by the first time to live");
+}
+
+/// A capacity without memory for it aborted.
+#[test]
+fn a_capacity_that_cannot_be_had_is_an_error() {
+    for capacity in [1 << 50, usize::MAX] {
+        let error = Cache::<u64, u64>::builder().capacity(capacity).build().expect_err("too large");
+        assert_eq!(error.field(), "capacity");
+    }
+}
