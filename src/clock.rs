@@ -43,8 +43,9 @@ pub trait Clock: Send + Sync + 'static {
 #[derive(Clone, Debug)]
 pub struct SystemClock {
     origin: Instant,
+    /// The system's monotonic time at the origin, in nanoseconds.
     #[cfg(all(feature = "coarse-clock", any(target_os = "linux", target_os = "android")))]
-    base: Duration,
+    base: u64,
 }
 
 impl Default for SystemClock {
@@ -58,10 +59,12 @@ mod system {
     use super::{Clock, Duration, Instant, SystemClock, SystemTime};
     use rustix::time::{ClockId, clock_gettime};
 
-    fn read(clock: ClockId) -> Duration {
+    /// Nanoseconds since the clock's own origin, until 2554; a wall clock set before 1970 reads as 1970.
+    #[inline]
+    fn read(clock: ClockId) -> u64 {
         let time = clock_gettime(clock);
-        // Both clocks count from an origin in the past; a wall clock set before 1970 reads as 1970.
-        Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+        u64::try_from(time.tv_sec)
+            .map_or(0, |seconds| seconds.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec.unsigned_abs()))
     }
 
     impl SystemClock {
@@ -70,18 +73,24 @@ mod system {
             // Two readings of one clock that close in on a moment: an interruption in between shows, and is not repeated for ever.
             let mut clock = SystemClock { base: read(ClockId::Monotonic), origin: Instant::now() };
             for _ in 0..16 {
-                if read(ClockId::Monotonic).saturating_sub(clock.base) < Duration::from_micros(1) {
+                if read(ClockId::Monotonic) - clock.base < 1_000 {
                     break;
                 }
                 clock = SystemClock { base: read(ClockId::Monotonic), origin: Instant::now() };
             }
             clock
         }
+
+        /// The coarse clock, in nanoseconds since the origin.
+        #[inline]
+        pub(super) fn coarse(&self) -> u64 {
+            read(ClockId::MonotonicCoarse).saturating_sub(self.base)
+        }
     }
 
     impl Clock for SystemClock {
         fn elapsed(&self) -> Duration {
-            read(ClockId::Monotonic).saturating_sub(self.base)
+            Duration::from_nanos(read(ClockId::Monotonic).saturating_sub(self.base))
         }
 
         fn origin(&self) -> Instant {
@@ -90,17 +99,17 @@ mod system {
 
         #[inline]
         fn coarse_elapsed(&self) -> Duration {
-            read(ClockId::MonotonicCoarse).saturating_sub(self.base)
+            Duration::from_nanos(self.coarse())
         }
 
         /// Both coarse clocks move at the same tick, so two equal readings of one enclose an exact pair.
         fn with_system_time(&self) -> (Duration, SystemTime) {
-            let mut before = self.coarse_elapsed();
+            let mut before = self.coarse();
             loop {
                 let wall = read(ClockId::RealtimeCoarse);
-                let after = self.coarse_elapsed();
+                let after = self.coarse();
                 if before == after {
-                    return (before, SystemTime::UNIX_EPOCH + wall);
+                    return (Duration::from_nanos(before), SystemTime::UNIX_EPOCH + Duration::from_nanos(wall));
                 }
                 before = after;
             }
@@ -116,6 +125,11 @@ mod system {
         /// A clock whose origin is now.
         pub fn new() -> Self {
             SystemClock { origin: Instant::now() }
+        }
+
+        /// The only clock there is, in nanoseconds since the origin.
+        pub(super) fn coarse(&self) -> u64 {
+            super::nanoseconds(self.elapsed())
         }
     }
 
@@ -274,7 +288,7 @@ impl Time {
     #[inline]
     pub fn coarse(&self) -> u64 {
         match &self.source {
-            Source::System(clock) => nanoseconds(clock.coarse_elapsed()),
+            Source::System(clock) => clock.coarse(),
             Source::Custom(clock) => nanoseconds(clock.coarse_elapsed()),
         }
     }
@@ -282,10 +296,12 @@ impl Time {
     /// Whether a deadline has come. Exact.
     #[inline]
     pub fn has_come(&self, deadline: u64) -> bool {
-        if deadline == NEVER {
-            return false;
-        }
-        let coarse = self.coarse();
+        deadline != NEVER && self.has_come_at(deadline, self.coarse())
+    }
+
+    /// [`has_come`](Self::has_come), with a coarse reading that was just made.
+    #[inline]
+    pub fn has_come_at(&self, deadline: u64, coarse: u64) -> bool {
         deadline <= coarse || (deadline - coarse <= MARGIN && deadline <= self.now())
     }
 

@@ -230,8 +230,13 @@ impl<N: Timed> Engine<N> {
 
     /// The node's deadline, settled; None if it has come, or expiry is decided.
     fn live_deadline(&self, node: Ref<'_, N>, guard: &Guard) -> Option<Deadline> {
+        self.live_deadline_at(node, self.time.coarse(), guard)
+    }
+
+    /// [`live_deadline`](Self::live_deadline), with a coarse reading that was just made.
+    fn live_deadline_at(&self, node: Ref<'_, N>, now: u64, guard: &Guard) -> Option<Deadline> {
         let deadline = self.settled_deadline(node, guard);
-        (deadline.time() != DEAD && !self.time.has_come(deadline.time())).then_some(deadline)
+        (deadline.time() != DEAD && !self.time.has_come_at(deadline.time(), now)).then_some(deadline)
     }
 
     /// Whether a node that was met on a walk is live. Decides nothing.
@@ -319,8 +324,9 @@ impl<N: Timed> Engine<N> {
         loop {
             let seat = self.map.seek(hash, |node| eq(node, spare.as_ref()), guard);
             let current = seat.node();
+            let now = self.time.coarse();
             if let Some(node) = current
-                && self.live_deadline(node, guard).is_none()
+                && self.live_deadline_at(node, now, guard).is_none()
             {
                 self.expire(node, |deadline| self.time.has_come(deadline), guard);
                 continue;
@@ -341,9 +347,9 @@ impl<N: Timed> Engine<N> {
                 },
             };
             decided = Some((current, change));
-            let now = self.time.coarse();
             // The clock is the user's code too: nothing is published yet.
-            let is_dead = |node: &Owned<N>| change == Change::Put && self.time.has_come(node.meta().deadline().time());
+            let is_dead =
+                |node: &Owned<N>| change == Change::Put && self.time.has_come_at(node.meta().deadline().time(), now);
             let node = match spare.take() {
                 Some(node) if !is_dead(&node) => node,
                 // A removal, or dead on arrival: what it would have replaced goes, and it never comes.
@@ -462,10 +468,12 @@ impl<N: Timed> Engine<N> {
         guard: &'g Guard,
     ) -> Option<Ref<'g, N>> {
         loop {
-            let node = self.find(hash, &mut eq, guard)?;
+            let node = self.map.find(hash, &mut eq, guard)?;
             if self.set_deadline(node, deadline, guard) {
                 return Some(node);
             }
+            // Expired, replaced, or removed: find out, and clean up.
+            self.find(hash, &mut eq, guard)?;
         }
     }
 
@@ -473,12 +481,14 @@ impl<N: Timed> Engine<N> {
     #[inline]
     pub fn set_deadline(&self, node: Ref<'_, N>, to: u64, guard: &Guard) -> bool {
         loop {
-            let Some(from) = self.live_deadline(node, guard).filter(|from| !from.is_closed()) else { return false };
-            if self.time.has_come(to) {
+            let now = self.time.coarse();
+            let Some(from) = self.live_deadline_at(node, now, guard).filter(|from| !from.is_closed()) else {
+                return false;
+            };
+            if self.time.has_come_at(to, now) {
                 // Touched into the past: a removal of what was live.
                 return self.cut_node(node, RemovalCause::Expired, guard);
             }
-            let now = self.time.coarse();
             if !node.meta().change_deadline(from, to) {
                 continue;
             }

@@ -10,7 +10,7 @@ pub use core::sync::atomic::Ordering;
 pub use core::sync::atomic::{AtomicPtr, AtomicU64, AtomicUsize, fence};
 
 #[cfg(loom)]
-pub use self::model::{AtomicPtr, AtomicU64, AtomicUsize, fence};
+pub use self::model::{AtomicPtr, AtomicU64, AtomicUsize, Witness, fence};
 
 #[cfg(loom)]
 mod model {
@@ -101,6 +101,25 @@ mod model {
             failure: Ordering,
         ) -> Result<*mut T, *mut T> {
             self.0.compare_exchange(current, new, success, failure)
+        }
+    }
+
+    /// Stands for plain bytes, whose races loom would not see.
+    #[derive(Debug, Default)]
+    pub struct Witness(loom::cell::UnsafeCell<()>);
+
+    // SAFETY: loom panics where threads race on the cell, which is what it is here for.
+    #[allow(unsafe_code)]
+    unsafe impl Sync for Witness {}
+
+    impl Witness {
+        /// The bytes are read.
+        pub fn read(&self) {
+            self.0.with(|_| ());
+        }
+        /// The bytes are written, or freed.
+        pub fn write(&self) {
+            self.0.with_mut(|_| ());
         }
     }
 }

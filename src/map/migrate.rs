@@ -173,22 +173,28 @@ pub(super) fn migrate<'g, N: Node>(table: &Table<N>, bucket: usize, guard: &'g G
 /// Fills one destination from frozen content; true if this call published it.
 fn fill<N: Node>(next: &Table<N>, index: usize, content: &Snapshot<'_, N>) -> bool {
     let (head, line) = next.bucket(index);
-    let mine = || content.nodes().filter(|node| next.index(node.hash()) == index);
-    let count = mine().count();
+    let (mut mine, mut more, mut count) = ([None; SLOTS], Vec::new(), 0);
+    for node in content.nodes().filter(|node| next.index(node.hash()) == index) {
+        match mine.get_mut(count) {
+            Some(place) => *place = Some(node),
+            None => more.push(node),
+        }
+        count += 1;
+    }
     // All fit, or all but one slot's worth do and the rest is spilled.
     let direct = if count <= PUBLISHED_MAX as usize { count } else { PUBLISHED_MAX as usize - 1 };
     let (mut tags, mut published, mut spill) = (Tags::NONE, 0, None);
-    let mut nodes = mine();
     for slot in 0..SLOTS {
         let word = if slot < direct {
-            let node = nodes.next().expect("counted");
+            let node = mine[slot].expect("counted");
             tags = tags.with(slot, Tags::tag(node.hash()));
             published |= 1 << slot;
             node.pointer().as_ptr()
         } else if slot == direct && direct < count {
             published |= 1 << slot;
             spill = Some(slot);
-            Spill::into_word(nodes.by_ref().map(|node| (node.hash(), node.pointer())))
+            let rest = mine[direct..].iter().flatten().chain(&more);
+            Spill::into_word(rest.map(|node| (node.hash(), node.pointer())))
         } else {
             empty()
         };

@@ -33,6 +33,8 @@ pub struct Record {
     references: AtomicUsize,
     token_length: u32,
     data_length: u32,
+    #[cfg(loom)]
+    witness: crate::sync::Witness,
 }
 
 /// References that no program reaches without leaking handles; beyond it, the count could wrap.
@@ -54,6 +56,8 @@ impl Record {
             references: AtomicUsize::new(1),
             token_length,
             data_length,
+            #[cfg(loom)]
+            witness: Default::default(),
         };
         // SAFETY: the layout is not empty.
         let memory = unsafe { alloc(layout) };
@@ -106,6 +110,9 @@ impl Record {
 /// R2: the record is alive for 'a, and the range lies within its bytes.
 #[inline]
 unsafe fn bytes<'a>(record: NonNull<Record>, start: usize, length: u32) -> &'a [u8] {
+    #[cfg(loom)]
+    // SAFETY: R2.
+    unsafe { record.as_ref() }.witness.read();
     // SAFETY: R2: the pointer has the provenance of the whole allocation.
     let first = unsafe { record.cast::<u8>().add(size_of::<Record>() + start) };
     // SAFETY: R2: initialized when the record was made, and never written again.
@@ -135,6 +142,8 @@ impl Node for Record {
         epoch::died(this.as_ptr());
         // SAFETY: R1: the last reference is gone; the lengths are those it was made with.
         let record = unsafe { this.read() };
+        #[cfg(loom)]
+        record.witness.write();
         let layout = layout(record.token_length as usize, record.data_length as usize);
         // SAFETY: R2: the layout it was allocated with.
         unsafe { dealloc(this.as_ptr().cast(), layout.expect("as when it was made")) };
