@@ -5,7 +5,8 @@
 //! on a virtual machine), and reads the precise one only if the deadline is nearer than [`MARGIN`]: so expiry is exact.
 
 use std::fmt;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::expiry::NEVER;
@@ -169,13 +170,9 @@ pub struct ManualClock {
 #[derive(Debug)]
 struct Manual {
     origin: Instant,
-    now: Mutex<ManualTime>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct ManualTime {
-    elapsed: Duration,
-    system_time: SystemTime,
+    /// In nanoseconds. Stored under the lock of the wall time, read without.
+    elapsed: AtomicU64,
+    system_time: Mutex<SystemTime>,
 }
 
 impl Default for ManualClock {
@@ -192,46 +189,42 @@ impl ManualClock {
 
     /// A clock that stands at zero, and by the wall at `system_time`.
     pub fn starting_at(system_time: SystemTime) -> Self {
-        let now = Mutex::new(ManualTime { elapsed: Duration::ZERO, system_time });
-        ManualClock { shared: Arc::new(Manual { origin: Instant::now(), now }) }
+        let (elapsed, system_time) = (AtomicU64::new(0), Mutex::new(system_time));
+        ManualClock { shared: Arc::new(Manual { origin: Instant::now(), elapsed, system_time }) }
     }
 
     /// Moves the clock on, monotonic and wall time alike. Stops at the latest time that can be expressed.
     pub fn advance(&self, by: Duration) {
-        self.change(|now| {
-            now.elapsed = now.elapsed.saturating_add(by);
-            now.system_time = now.system_time.checked_add(by).unwrap_or(now.system_time);
-        });
+        let mut system_time = self.lock();
+        let elapsed = self.shared.elapsed.load(Ordering::Relaxed);
+        // Ordering: Release, with the load in `elapsed`: who sees the time sees what its mover did before.
+        self.shared.elapsed.store(elapsed.saturating_add(nanoseconds(by)).min(NEVER), Ordering::Release);
+        *system_time = system_time.checked_add(by).unwrap_or(*system_time);
     }
 
     /// Sets the wall clock, forward or back; monotonic time stands still.
     pub fn set_system_time(&self, system_time: SystemTime) {
-        self.change(|now| now.system_time = system_time);
+        *self.lock() = system_time;
     }
 
     /// The clock's now as an instant.
     pub fn instant(&self) -> Instant {
-        let elapsed = self.now().elapsed;
-        self.shared.origin.checked_add(elapsed).unwrap_or(self.shared.origin)
+        self.shared.origin.checked_add(self.elapsed()).unwrap_or(self.shared.origin)
     }
 
     /// The clock's now by the wall.
     pub fn system_time(&self) -> SystemTime {
-        self.now().system_time
+        *self.lock()
     }
 
-    fn now(&self) -> ManualTime {
-        *self.shared.now.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn change(&self, f: impl FnOnce(&mut ManualTime)) {
-        f(&mut self.shared.now.lock().unwrap_or_else(PoisonError::into_inner));
+    fn lock(&self) -> MutexGuard<'_, SystemTime> {
+        self.shared.system_time.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Clock for ManualClock {
     fn elapsed(&self) -> Duration {
-        self.now().elapsed
+        Duration::from_nanos(self.shared.elapsed.load(Ordering::Acquire))
     }
 
     fn origin(&self) -> Instant {
@@ -239,8 +232,8 @@ impl Clock for ManualClock {
     }
 
     fn with_system_time(&self) -> (Duration, SystemTime) {
-        let now = self.now();
-        (now.elapsed, now.system_time)
+        let system_time = self.lock();
+        (self.elapsed(), *system_time)
     }
 }
 
