@@ -28,7 +28,7 @@ const USAGE: &str = "usage: cargo run --release -p fleeting-benches [--features 
   storm [--quick]
         readers while 1 M of 1.1 M sessions fall due at once
   profile STORE CELL ENTRIES OPERATIONS
-        one cell of one store, for callgrind (--features valgrind; --toggle-collect='*measured*')
+        one cell of one store, for callgrind (--toggle-collect='*measured*')
 ";
 
 #[derive(Default)]
