@@ -305,7 +305,7 @@ fn statistics_count_what_happened() {
 /// Catches a builder that accepts nonsense or does not say what is wrong.
 #[test]
 fn the_builder_refuses_nonsense_by_name() {
-    let error = MemStore::builder().capacity(usize::MAX).build().err().expect("no such room");
+    let error = MemStore::builder().capacity(usize::MAX).build().expect_err("no such room");
     assert!(error.to_string().contains("capacity"), "{error}");
     let store = MemStore::builder().capacity(1_000).cleanup_interval(Duration::ZERO).build().expect("valid");
     for key in 0..5_000_u32 {
