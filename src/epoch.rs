@@ -140,7 +140,7 @@ mod oracle {
         time: u64,
         /// Object -> the time it was retired at, if it was.
         objects: HashMap<usize, Option<u64>>,
-        retired: Vec<Box<dyn FnOnce()>>,
+        retired: Vec<(usize, Box<dyn FnOnce()>)>,
     }
 
     thread_local! {
@@ -190,12 +190,11 @@ mod oracle {
         STATE.with_borrow_mut(|state| {
             state.time += 1;
             let time = state.time;
-            if let Some(known) = state.objects.get_mut(&pointer.addr()) {
-                assert!(known.is_none(), "retired twice");
-                *known = Some(time);
-            }
+            let known = state.objects.get_mut(&pointer.addr()).expect("retired an object that is freed");
+            assert!(known.is_none(), "retired twice");
+            *known = Some(time);
             // SAFETY: E2, by the caller.
-            state.retired.push(Box::new(move || unsafe { free(pointer) }));
+            state.retired.push((pointer.addr(), Box::new(move || unsafe { free(pointer) })));
         });
     }
 
@@ -213,7 +212,9 @@ mod oracle {
     /// Ends one execution of a model: frees what was retired, and panics if anything is left.
     pub fn finish() {
         loop {
-            let Some(free) = STATE.with_borrow_mut(|state| state.retired.pop()) else { break };
+            let Some((object, free)) = STATE.with_borrow_mut(|state| state.retired.pop()) else { break };
+            let is_known = STATE.with_borrow(|state| state.objects.contains_key(&object));
+            assert!(is_known, "an object was freed before its grace period was over");
             free();
         }
         let left = STATE.with_borrow_mut(|state| std::mem::take(state).objects.len());

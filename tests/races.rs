@@ -81,12 +81,15 @@ fn iteration_sees_each_key_whose_value_is_replaced_exactly_once() {
         for _ in 0..20 {
             cache.insert(random.below(STABLE), 1);
             cache.update(&random.below(STABLE), |value| value + 1);
-            cache.insert(filler, 0);
-            filler += 1;
+            // Bounded, or each walk would be longer than the last.
+            if filler < 50_000 {
+                cache.insert(filler, 0);
+                filler += 1;
+            }
         }
     };
     beside(replace, || {
-        for _ in 0..1_500 * stress_factor() {
+        for _ in 0..300 * stress_factor() {
             let mut counts = vec![0_u32; STABLE as usize];
             for (key, _) in cache.iter().filter(|(key, _)| *key < STABLE) {
                 counts[key as usize] += 1;
