@@ -10,9 +10,9 @@ ci:
 test:
     cargo test
 
-# Loom models: `just models`, or `just models NAME`.
-models *name:
-    loom-tests/run.sh {{name}}
+# Loom models, in three passes: `just models`, or one of `just models plain`, `rmw`, `real`.
+models *passes:
+    loom-tests/run.sh {{passes}}
 
 # Break each protocol on purpose and see its model fail.
 mutants *name:

@@ -282,7 +282,7 @@ fn no_update_is_lost() {
     let grow = || {
         for _ in 0..50 {
             cache.insert(filler, 0);
-            filler += 1;
+            filler = if filler < 200_000 { filler + 1 } else { COUNTERS };
         }
         cache.sweep();
     };

@@ -217,7 +217,7 @@ fn exactly_one_of_several_sessions_gets_the_new_token() {
 #[test]
 fn a_renamed_session_can_always_be_found() {
     let (store, clock) = manual_store();
-    let steps = 100_000 * stress_factor();
+    let steps = 400_000 * stress_factor();
     // The rename from token n to n + 1 starts only after `intent` is n + 1.
     let intent = AtomicU64::new(0);
     store.save_for(token_of(0), "the session", seconds(60));
@@ -278,33 +278,39 @@ fn nothing_revives_a_deleted_session() {
 #[test]
 fn all_lists_each_session_that_is_there_throughout_once() {
     const STABLE: u64 = 400;
-    let (store, clock) = manual_store();
-    for number in 0..STABLE {
-        store.save_for(token_of(number), data_of(number, 0), seconds(600));
-    }
-    // The table grows up to some size; after that sessions come and go.
-    const MOST: u64 = 6_000;
-    let mut next = STABLE;
-    let churn = || {
-        for _ in 0..40 {
-            store.save_for(token_of(next), data_of(next, 0), seconds(60));
-            store.delete(token_of(if next.is_multiple_of(3) { next } else { next.saturating_sub(MOST).max(STABLE) }));
-            store.touch(token_of(next % STABLE), clock.system_time() + seconds(600 + next % 60));
-            next += 1;
+    const MOST: u64 = 15_000;
+    let mut walks = 0;
+    for _ in 0..8 * stress_factor() {
+        let (store, clock) = manual_store();
+        for number in 0..STABLE {
+            store.save_for(token_of(number), data_of(number, 0), seconds(600));
         }
-    };
-    beside(churn, || {
-        for _ in 0..1_000 * stress_factor() {
-            let mut counts = vec![0_u32; STABLE as usize];
-            for (_, data) in store.iter() {
-                let number = u64::from_le_bytes(data[..8].try_into().expect("eight bytes"));
-                assert_eq!(count_in(&data, number), 0);
-                if number < STABLE {
-                    counts[number as usize] += 1;
+        let next = AtomicU64::new(STABLE);
+        let churn = || {
+            for _ in 0..40 {
+                let number = next.fetch_add(1, Ordering::Relaxed);
+                store.save_for(token_of(number), data_of(number, 0), seconds(60));
+                if number.is_multiple_of(3) {
+                    store.delete(token_of(number));
                 }
+                store.touch(token_of(number % STABLE), clock.system_time() + seconds(600 + number % 60));
             }
-            assert!(counts.iter().all(|count| *count == 1), "{counts:?}");
-        }
-    });
-    assert_store_sound(&store);
+        };
+        beside(churn, || {
+            while next.load(Ordering::Relaxed) < MOST {
+                let mut counts = vec![0_u32; STABLE as usize];
+                for (_, data) in store.iter() {
+                    let number = u64::from_le_bytes(data[..8].try_into().expect("eight bytes"));
+                    assert_eq!(count_in(&data, number), 0);
+                    if number < STABLE {
+                        counts[number as usize] += 1;
+                    }
+                }
+                assert!(counts.iter().all(|count| *count == 1), "{counts:?}");
+                walks += 1;
+            }
+        });
+        assert_store_sound(&store);
+    }
+    assert!(walks > 8 * stress_factor(), "hardly any walk met a growth");
 }

@@ -7,13 +7,16 @@ use std::thread;
 /// How many threads [`workers`] starts.
 pub const WORKERS: u64 = 4;
 
-/// Runs `background` again and again on a thread of its own for as long as `work` runs.
+/// Runs `background` again and again, but at least once, on a thread of its own for as long as `work` runs.
 pub fn beside<R>(mut background: impl FnMut() + Send, work: impl FnOnce() -> R) -> R {
     let done = AtomicBool::new(false);
     thread::scope(|scope| {
         scope.spawn(|| {
-            while !done.load(Ordering::Relaxed) {
+            loop {
                 background();
+                if done.load(Ordering::Relaxed) {
+                    break;
+                }
                 thread::yield_now();
             }
         });

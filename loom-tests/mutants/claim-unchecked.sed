@@ -1,0 +1,5 @@
+# A slot is claimed by a store: two claimants get one.
+# file: src/map/bucket.rs
+# model: publish_entry insert_against_another
+# pass: plain
+/pub fn claim/,/^    }/ s/target\.compare_exchange\(.*\)\.is_ok\(\)/{ target.store(word, Ordering::Release); true }/

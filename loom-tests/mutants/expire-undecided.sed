@@ -1,0 +1,5 @@
+# An expiry cuts without deciding on the deadline first.
+# file: src/engine.rs
+# model: touch_versus_sweep touch_against_sweep
+# pass: plain
+/fn expire/,/^    }/ s/!node\.meta\(\)\.change_deadline\(deadline, DEAD\)/false/

@@ -1,0 +1,5 @@
+# The root moves on without release.
+# file: src/map/migrate.rs
+# model: promote_table visit_against_migration
+# pass: plain
+/fn promote</,/^    }/ s/Ordering::AcqRel/Ordering::Relaxed/

@@ -1,0 +1,5 @@
+# The verifying pass trusts those who took the strides.
+# file: src/map/migrate.rs
+# model: migrate_bucket help_against_help
+# pass: plain
+/let from = root\.verified/,/^    }/ s/for bucket in from\.\.to/for bucket in to..to/

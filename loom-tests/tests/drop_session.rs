@@ -1,0 +1,74 @@
+//! drop-session (`src/map/record.rs`): whoever gives the last reference of a session up frees it, after every use of its bytes.
+//!
+//! Explored: two handles and the map's own share given up at once; a handle taken under a guard beside a removal. Breaks caught: a
+//! count that is lowered without release, a freeing without acquire, a handle that takes no reference.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use fleeting::epoch::Ref;
+use fleeting::map::{Map, Node as _, Record, Shared};
+use fleeting_loom_tests::{Key, Model, NEVER, pair, pin, trio};
+
+const K: Key = Key::new(0, 7, 0);
+
+fn record() -> fleeting::map::Owned<Record> {
+    Record::new(K.hash, b"token", b"data", NEVER, 1).expect("short")
+}
+
+/// A part of a record that one thread gives up.
+#[derive(Clone)]
+struct Parts(Arc<[Cell<Option<Shared>>; 3]>);
+
+impl Parts {
+    /// Reads the data and gives the handle up.
+    fn give_up(&self, index: usize) {
+        let handle = self.0[index].take().expect("one a thread");
+        assert_eq!(handle.data(), b"data");
+        drop(handle);
+    }
+}
+
+#[test]
+fn drop_against_drop_against_drop() {
+    Model::new("drop_against_drop_against_drop").explore(&[()], || {
+        let guard = pin();
+        let record = record().publish(&guard);
+        let handles = [0, 1, 2].map(|_| Cell::new(Some(Shared::new(record))));
+        // The map's share.
+        // SAFETY: it is in no map, and this is its only release but the handles' own.
+        unsafe { Record::release(record.pointer()) };
+        let parts = Parts(Arc::new(handles));
+        trio(&parts, |parts| parts.give_up(0), |parts| parts.give_up(1), |parts| parts.give_up(2));
+    });
+}
+
+/// The count is raised under a guard, while the record is removed and retired.
+#[test]
+fn find_against_remove() {
+    Model::new("find_against_remove").explore(&[true, false], || {
+        let map = Arc::new(Map::<Record>::with_capacity(0));
+        let guard = pin();
+        let seat = map.seek(K.hash, |_| true, &guard);
+        assert!(map.put(&seat, record(), &guard).is_ok());
+        drop(seat);
+        drop(guard);
+        let (removed, found) = pair(
+            &map,
+            |map| {
+                let guard = pin();
+                let seat = map.seek(K.hash, |_| true, &guard);
+                map.cut(&seat, &guard).is_some()
+            },
+            |map| {
+                let guard = pin();
+                let handle = map.find(K.hash, |record: Ref<'_, Record>| Record::token(record) == b"token", &guard);
+                let handle = handle.map(Shared::new);
+                drop(guard);
+                handle.is_some_and(|handle| handle.clone().data() == b"data")
+            },
+        );
+        assert!(removed);
+        found
+    });
+}

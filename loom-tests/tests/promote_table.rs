@@ -1,0 +1,90 @@
+//! promote-table (`src/map/migrate.rs`): when every destination is READY, one thread moves the root on and retires the old table.
+//!
+//! Explored: helpers that verify and promote beside a walk, a find and a writer that hold the old table. Breaks caught: a root that
+//! moves on before all is migrated, a walk that skips or repeats a bucket, a table retired before it is unlinked.
+
+use fleeting_loom_tests::{Key, Map, Model, pair};
+
+const K: Key = Key::new(0, 7, 0);
+const L: Key = Key::new(1, 9, 1);
+const M: Key = Key::new(2, 9, 2);
+const N: Key = Key::new(3, 9, 3);
+
+/// What is there throughout is visited once, in two steps over the old table, four over the new, or something between.
+#[test]
+fn visit_against_migration() {
+    Model::new("visit_against_migration").plain(3).rmw(3).explore(&[2, 3, 4], || {
+        let map = Map::of(&[K, L, M, N]);
+        map.grow();
+        let (_, steps) = pair(
+            &map,
+            |map| map.help(),
+            |map| {
+                let (keys, steps) = map.walk();
+                assert_eq!(keys, [K, L, M, N]);
+                steps
+            },
+        );
+        map.assert_holds(&[K, L, M, N]);
+        steps
+    });
+}
+
+/// The same while an entry moves from slot to slot.
+#[test]
+fn visit_against_replace_and_migration() {
+    Model::new("visit_against_replace_and_migration").plain(2).rmw(2).explore(&[2, 3, 4], || {
+        let map = Map::of(&[K, L]);
+        map.grow();
+        let (_, steps) = pair(
+            &map,
+            |map| {
+                assert_eq!(map.set(L, 3), Some(2));
+                map.help();
+            },
+            |map| {
+                let (keys, steps) = map.walk();
+                assert!(keys.contains(&K) && keys.iter().filter(|&&key| key == K).count() == 1, "{keys:?}");
+                steps
+            },
+        );
+        map.assert_holds(&[K, L]);
+        steps
+    });
+}
+
+/// Two that promote, and a second growth behind the first.
+#[test]
+fn promote_against_promote() {
+    Model::new("promote_against_promote").plain(1).rmw(1).explore(&[(2, 1), (1, 2)], || {
+        let map = Map::of(&[K]);
+        map.grow();
+        // Claims all buckets: what is left is to verify and to promote.
+        assert!(map.0.help(&fleeting_loom_tests::pin()));
+        let steps = pair(
+            &map,
+            |map| {
+                let steps = map.help();
+                map.grow();
+                steps + map.help()
+            },
+            |map| map.help(),
+        );
+        map.assert_holds(&[K]);
+        steps
+    });
+}
+
+/// A find and a write in a table that is being retired.
+#[test]
+fn replace_against_promote() {
+    Model::new("replace_against_promote").rmw(3).explore(&[Some(1)], || {
+        let map = Map::of(&[K]);
+        map.grow();
+        assert!(map.0.help(&fleeting_loom_tests::pin()));
+        let (_, replaced) = pair(&map, |map| map.help(), |map| (map.find(K), map.set(K, 2)).1);
+        map.assert_holds(&[K]);
+        assert_eq!(map.find(K), Some(2));
+        replaced
+    });
+}
