@@ -10,10 +10,10 @@ pass() {
     echo "pass $name"
     # A target folder for each set of flags: else cargo builds everything anew.
     export RUSTFLAGS="--cfg loom $flags" CARGO_TARGET_DIR="target/$name"
-    cargo test --quiet --locked --no-run "$@"
+    cargo test --quiet --locked --tests --no-run "$@"
     local log
     log=$(mktemp)
-    if ! cargo test --quiet --locked "$@" -- --nocapture >"$log" 2>&1; then
+    if ! cargo test --quiet --locked --tests "$@" -- --nocapture >"$log" 2>&1; then
         cat "$log"
         rm "$log"
         echo "pass $name failed"

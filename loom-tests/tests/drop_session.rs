@@ -4,6 +4,7 @@
 //! count that is lowered without release, a freeing without acquire, a handle that takes no reference.
 
 use std::cell::Cell;
+use std::rc::Rc;
 use std::sync::Arc;
 
 use fleeting::epoch::Ref;
@@ -18,7 +19,7 @@ fn record() -> fleeting::map::Owned<Record> {
 
 /// A part of a record that one thread gives up.
 #[derive(Clone)]
-struct Parts(Arc<[Cell<Option<Shared>>; 3]>);
+struct Parts(Rc<[Cell<Option<Shared>>; 3]>);
 
 impl Parts {
     /// Reads the data and gives the handle up.
@@ -38,7 +39,7 @@ fn drop_against_drop_against_drop() {
         // The map's share.
         // SAFETY: it is in no map, and this is its only release but the handles' own.
         unsafe { Record::release(record.pointer()) };
-        let parts = Parts(Arc::new(handles));
+        let parts = Parts(Rc::new(handles));
         trio(&parts, |parts| parts.give_up(0), |parts| parts.give_up(1), |parts| parts.give_up(2));
     });
 }
@@ -48,11 +49,11 @@ fn drop_against_drop_against_drop() {
 fn find_against_remove() {
     Model::new("find_against_remove").explore(&[true, false], || {
         let map = Arc::new(Map::<Record>::with_capacity(0));
-        let guard = pin();
-        let seat = map.seek(K.hash, |_| true, &guard);
-        assert!(map.put(&seat, record(), &guard).is_ok());
-        drop(seat);
-        drop(guard);
+        {
+            let guard = pin();
+            let seat = map.seek(K.hash, |_| true, &guard);
+            assert!(map.put(&seat, record(), &guard).is_ok());
+        }
         let (removed, found) = pair(
             &map,
             |map| {
@@ -61,10 +62,11 @@ fn find_against_remove() {
                 map.cut(&seat, &guard).is_some()
             },
             |map| {
-                let guard = pin();
-                let handle = map.find(K.hash, |record: Ref<'_, Record>| Record::token(record) == b"token", &guard);
-                let handle = handle.map(Shared::new);
-                drop(guard);
+                let handle = {
+                    let guard = pin();
+                    map.find(K.hash, |record: Ref<'_, Record>| Record::token(record) == b"token", &guard)
+                        .map(Shared::new)
+                };
                 handle.is_some_and(|handle| handle.clone().data() == b"data")
             },
         );

@@ -12,7 +12,7 @@ const M: Key = Key::new(1, 11, 2);
 
 #[test]
 fn insert_against_migration() {
-    Model::new("insert_against_migration").plain(3).rmw(3).on_real_epoch().explore(&[true, false], || {
+    Model::new("insert_against_migration").plain(3).rmw(5).on_real_epoch().explore(&[true, false], || {
         let map = Map::of(&[K]);
         map.grow();
         let ((), found) = pair(
@@ -30,7 +30,7 @@ fn insert_against_migration() {
 
 #[test]
 fn replace_against_migration() {
-    Model::new("replace_against_migration").plain(5).rmw(3).explore(&[Some(1), Some(2)], || {
+    Model::new("replace_against_migration").plain(5).rmw(5).explore(&[Some(1), Some(2)], || {
         let map = Map::of(&[K]);
         map.grow();
         let ((), found) = pair(
@@ -50,7 +50,7 @@ fn replace_against_migration() {
 
 #[test]
 fn remove_against_migration() {
-    Model::new("remove_against_migration").plain(3).rmw(3).explore(&[Some(1), None], || {
+    Model::new("remove_against_migration").plain(3).rmw(5).explore(&[Some(1), None], || {
         let map = Map::of(&[K]);
         map.grow();
         let ((), found) = pair(
@@ -69,7 +69,7 @@ fn remove_against_migration() {
 /// An insert that makes a bucket overflow while it is copied.
 #[test]
 fn spilling_against_migration() {
-    Model::new("spilling_against_migration").plain(4).rmw(2).explore(&[true, false], || {
+    Model::new("spilling_against_migration").plain(4).rmw(4).explore(&[true, false], || {
         let map = Map::of(&[K, L]);
         map.grow();
         let ((), found) = pair(

@@ -15,7 +15,7 @@ const N: Key = Key::new(0, 13, 3);
 
 #[test]
 fn help_against_help() {
-    Model::new("help_against_help").plain(2).rmw(2).explore(&[Ordering::Less, Ordering::Greater], || {
+    Model::new("help_against_help").plain(2).rmw(3).explore(&[Ordering::Less, Ordering::Greater], || {
         let map = Map::of(&[K, L]);
         map.grow();
         let help = |map: &Map| {
@@ -32,7 +32,7 @@ fn help_against_help() {
 /// The source has a spill, and so has one of its destinations.
 #[test]
 fn help_against_help_with_spills() {
-    Model::new("help_against_help_with_spills").plain(2).rmw(2).explore(&[Ordering::Less, Ordering::Greater], || {
+    Model::new("help_against_help_with_spills").plain(2).rmw(3).explore(&[Ordering::Less, Ordering::Greater], || {
         let map = Map::of(&[K, M, N, L]);
         map.grow();
         let (a, b) = pair(&map, |map| map.help(), |map| map.help());
@@ -65,7 +65,7 @@ fn late_help_against_remove() {
 /// A find beside a helper that moves the bucket and retires its spill.
 #[test]
 fn find_against_help() {
-    Model::new("find_against_help").rmw(3).explore(&[2], || {
+    Model::new("find_against_help").rmw(5).explore(&[2], || {
         let map = Map::of(&[K, M, N]);
         map.grow();
         let (steps, ()) = pair(
@@ -87,7 +87,7 @@ fn find_against_help() {
 /// Two helpers and a writer.
 #[test]
 fn help_against_help_against_replace() {
-    Model::new("help_against_help_against_replace").plain(1).rmw(1).explore(&[Some(1), Some(2)], || {
+    Model::new("help_against_help_against_replace").plain(1).rmw(2).explore(&[Some(1), Some(2)], || {
         let map = Map::of(&[K]);
         map.grow();
         let (_, found, ()) =

@@ -27,7 +27,7 @@ fn insert_against_insert() {
 /// Neither of two keys that meet in a bucket is lost.
 #[test]
 fn insert_against_another() {
-    Model::new("insert_against_another").explore(&[(true, true), (true, false), (false, true)], || {
+    Model::new("insert_against_another").rmw(5).explore(&[(true, true), (true, false), (false, true)], || {
         let map = Map::default();
         let saw =
             pair(&map, |map| (map.add(K, 1), map.find(L).is_some()).1, |map| (map.add(L, 2), map.find(K).is_some()).1);
@@ -63,7 +63,7 @@ fn remove_against_remove() {
 /// A reader beside a change that comes and goes: the version tells the second header from the first.
 #[test]
 fn find_against_two_changes() {
-    Model::new("find_against_two_changes").explore(&[Some(1), Some(2), Some(3)], || {
+    Model::new("find_against_two_changes").rmw(6).explore(&[Some(1), Some(2), Some(3)], || {
         let map = Map::of(&[K]);
         let ((), found) = pair(
             &map,
@@ -81,7 +81,7 @@ fn find_against_two_changes() {
 /// A writer's seat beside a change that comes and goes.
 #[test]
 fn replace_against_two_changes() {
-    Model::new("replace_against_two_changes").explore(&[Some(1), Some(2), None], || {
+    Model::new("replace_against_two_changes").rmw(6).explore(&[Some(1), Some(2), None], || {
         let map = Map::of(&[K]);
         let ((), replaced) = pair(
             &map,
@@ -104,7 +104,7 @@ fn replace_against_two_changes() {
 /// Two inserts that both need the last free slot for a spill; the one that finds none renews the table.
 #[test]
 fn insert_against_insert_spilling() {
-    Model::new("insert_against_insert_spilling").plain(3).rmw(3).explore(&[(true, true)], || {
+    Model::new("insert_against_insert_spilling").plain(3).rmw(5).explore(&[(true, true)], || {
         let map = Map::of(&[K, L]);
         let results = pair(&map, |map| map.add(M, 3).is_ok(), |map| map.add(N, 4).is_ok());
         map.assert_holds(&[K, L, M, N]);
@@ -115,7 +115,7 @@ fn insert_against_insert_spilling() {
 /// A replacement and a removal of two entries that share a spill.
 #[test]
 fn replace_against_remove_in_a_spill() {
-    Model::new("replace_against_remove_in_a_spill").plain(3).rmw(3).explore(&[(Some(1), Some(3))], || {
+    Model::new("replace_against_remove_in_a_spill").plain(3).rmw(5).explore(&[(Some(1), Some(3))], || {
         // K was the first, so it moved into the spill with M.
         let map = Map::of(&[K, L, M]);
         let results = pair(&map, |map| map.set(K, 9), |map| map.cut(M));

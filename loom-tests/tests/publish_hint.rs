@@ -18,7 +18,7 @@ fn take(index: &ExpiryIndex) -> Vec<u64> {
 /// Both set the hint; what it pointed to is retired once.
 #[test]
 fn hint_against_hint() {
-    Model::new("hint_against_hint").rmw(3).explore(&[()], || {
+    Model::new("hint_against_hint").explore(&[()], || {
         let index = Arc::new(ExpiryIndex::default());
         index.file(10, at(3), 0, 0, &pin());
         pair(&index, |index| index.file(20, at(4), 0, 0, &pin()), |index| index.file(30, at(5), 0, 0, &pin()));
@@ -29,7 +29,7 @@ fn hint_against_hint() {
 /// One filer finds the other's pile through the hint.
 #[test]
 fn file_against_hint() {
-    Model::new("file_against_hint").rmw(3).explore(&[(true, false), (false, true)], || {
+    Model::new("file_against_hint").explore(&[(true, false), (false, true)], || {
         let index = Arc::new(ExpiryIndex::default());
         let (a, b) =
             pair(&index, |index| index.file(20, at(4), 0, 0, &pin()), |index| index.file(30, at(4), 0, 0, &pin()));

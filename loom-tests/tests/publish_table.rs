@@ -22,7 +22,7 @@ fn grow_against_grow() {
 
 #[test]
 fn grow_against_help() {
-    Model::new("grow_against_help").rmw(3).explore(&[true, false], || {
+    Model::new("grow_against_help").explore(&[true, false], || {
         let map = Map::of(&[K]);
         let ((), steps) = pair(&map, |map| map.grow(), |map| map.help());
         map.assert_holds(&[K]);
@@ -32,7 +32,7 @@ fn grow_against_help() {
 
 #[test]
 fn insert_against_growth() {
-    Model::new("insert_against_growth").plain(2).rmw(2).explore(&[true, false], || {
+    Model::new("insert_against_growth").plain(2).rmw(3).explore(&[true, false], || {
         let map = Map::of(&[K]);
         let ((), found) = pair(
             &map,

@@ -26,7 +26,7 @@ fn put<'g>(map: &Map, key: Key, value: u64, guard: &'g Guard) -> Put<'g, Node> {
 /// One pin, and nothing retired before the end: both are fences, which would order what a slot must order by itself.
 #[test]
 fn find_against_withdrawal() {
-    Model::new("find_against_withdrawal").plain(4).rmw(4).explore(&[(Some(1), None), (None, None)], || {
+    Model::new("find_against_withdrawal").plain(4).rmw(5).explore(&[(Some(1), None), (None, None)], || {
         let map = Map::of(&[K]);
         let ((), found) = pair(
             &map,
@@ -51,7 +51,7 @@ fn find_against_withdrawal() {
 /// The same as it happens: an insert whose seat a removal makes stale, or not.
 #[test]
 fn find_against_insert_against_remove() {
-    Model::new("find_against_insert_against_remove").plain(4).rmw(2).explore(
+    Model::new("find_against_insert_against_remove").plain(4).rmw(4).explore(
         &[(true, None), (true, Some(2)), (false, None)],
         || {
             let map = Map::of(&[K]);
@@ -76,7 +76,7 @@ fn find_against_insert_against_remove() {
 /// K moves from slot 0 to slot 1, then M takes slot 0, with another tag: who looks for K must not miss it.
 #[test]
 fn find_against_reuse() {
-    Model::new("find_against_reuse").explore(&[Some(1), Some(2)], || {
+    Model::new("find_against_reuse").rmw(6).explore(&[Some(1), Some(2)], || {
         let map = Map::of(&[K]);
         let ((), found) = pair(
             &map,
@@ -98,28 +98,31 @@ fn find_against_reuse() {
 /// K gives a slot up and M takes it: who finds M finds all of it.
 #[test]
 fn insert_into_a_vacated_slot() {
-    Model::new("insert_into_a_vacated_slot").explore(&[(Some(1), Some(3)), (None, Some(3)), (Some(1), None)], || {
-        let map = Map::of(&[K]);
-        let ((), found) = pair(
-            &map,
-            |map| {
-                assert_eq!(map.cut(K), Some(1));
-                assert_eq!(map.add(M, 3), Ok(()));
-            },
-            |map| {
-                let k = map.find(K);
-                (k, map.find(M))
-            },
-        );
-        map.assert_holds(&[M]);
-        found
-    });
+    Model::new("insert_into_a_vacated_slot").rmw(6).explore(
+        &[(Some(1), Some(3)), (None, Some(3)), (Some(1), None)],
+        || {
+            let map = Map::of(&[K]);
+            let ((), found) = pair(
+                &map,
+                |map| {
+                    assert_eq!(map.cut(K), Some(1));
+                    assert_eq!(map.add(M, 3), Ok(()));
+                },
+                |map| {
+                    let k = map.find(K);
+                    (k, map.find(M))
+                },
+            );
+            map.assert_holds(&[M]);
+            found
+        },
+    );
 }
 
 /// One thread vacates the slot that another claims.
 #[test]
 fn claim_against_vacate() {
-    Model::new("claim_against_vacate").explore(&[(true, Some(3)), (true, None)], || {
+    Model::new("claim_against_vacate").rmw(6).explore(&[(true, Some(3)), (true, None)], || {
         let map = Map::of(&[K, L]);
         let results = pair(
             &map,

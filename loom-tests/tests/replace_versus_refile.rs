@@ -31,25 +31,25 @@ fn explore(name: &'static str, bound: usize, deadline: u64) {
 /// The new deadline is the old one.
 #[test]
 fn replace_against_refile() {
-    explore("replace_against_refile", 3, 9);
+    explore("replace_against_refile", 4, 9);
 }
 
 /// The new deadline is later than what the sweeper files.
 #[test]
 fn replace_later_against_refile() {
-    explore("replace_later_against_refile", 3, 12);
+    explore("replace_later_against_refile", 4, 12);
 }
 
 /// The new deadline is earlier than what the sweeper files.
 #[test]
 fn replace_earlier_against_refile() {
-    explore("replace_earlier_against_refile", 3, 7);
+    explore("replace_earlier_against_refile", 4, 7);
 }
 
 /// The deadline is inherited.
 #[test]
 fn update_against_refile() {
-    Model::new("update_against_refile").plain(2).rmw(3).explore(&[()], || {
+    Model::new("update_against_refile").plain(3).rmw(3).explore(&[()], || {
         let world = touched();
         let (swept, updated) = pair(&world, World::sweep, |world| world.increment(K, 1));
         assert_eq!((swept, updated), (0, true));
@@ -75,7 +75,7 @@ fn replace_persistent_against_refile() {
 /// Two replacements in a row: the claim is handed on twice.
 #[test]
 fn two_replacements_against_refile() {
-    Model::new("two_replacements_against_refile").plain(3).rmw(2).explore(&[()], || {
+    Model::new("two_replacements_against_refile").plain(3).rmw(3).explore(&[()], || {
         let world = touched();
         let (swept, ()) = pair(&world, World::sweep, |world| {
             assert!(world.insert(K, 2, 9));
@@ -90,7 +90,7 @@ fn two_replacements_against_refile() {
 /// An insert files its first record beside a sweep that takes it before it is claimed.
 #[test]
 fn insert_against_sweep() {
-    Model::new("insert_against_sweep").rmw(3).explore(&[0, 1], || {
+    Model::new("insert_against_sweep").explore(&[0, 1], || {
         let world = World::with_visible_clock();
         let (swept, replaced) = pair(
             &world,

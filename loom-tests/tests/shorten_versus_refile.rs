@@ -10,7 +10,7 @@ const K: Key = Key::new(0, 7, 0);
 
 #[test]
 fn shorten_against_refile() {
-    Model::new("shorten_against_refile").plain(5).rmw(3).explore(&[()], || {
+    Model::new("shorten_against_refile").plain(5).rmw(4).explore(&[()], || {
         let world = World::default();
         world.insert(K, 1, 5);
         assert_eq!(world.touch(K, 12), Some(1));
@@ -24,7 +24,7 @@ fn shorten_against_refile() {
 /// The entry never expires, so that the sweeper files nothing for it: only the voided claim tells.
 #[test]
 fn shorten_persistent_against_refile() {
-    Model::new("shorten_persistent_against_refile").plain(4).rmw(4).explore(&[()], || {
+    Model::new("shorten_persistent_against_refile").plain(4).rmw(5).explore(&[()], || {
         let world = World::default();
         world.insert(K, 1, 5);
         assert_eq!(world.persist(K), Some(1));
@@ -38,7 +38,7 @@ fn shorten_persistent_against_refile() {
 /// Two touches forward: the record is filed for the earlier that stays.
 #[test]
 fn shorten_against_shorten() {
-    Model::new("shorten_against_shorten").plain(6).rmw(3).explore(&[7, 8], || {
+    Model::new("shorten_against_shorten").plain(6).rmw(4).explore(&[7, 8], || {
         let world = World::default();
         world.insert(K, 1, 12);
         let touched = pair(&world, |world| world.touch(K, 8), |world| world.touch(K, 7));
@@ -52,7 +52,7 @@ fn shorten_against_shorten() {
 /// An insert that covers its entry while a touch shortens it.
 #[test]
 fn shorten_against_insert() {
-    Model::new("shorten_against_insert").plain(4).rmw(3).explore(&[12, 8], || {
+    Model::new("shorten_against_insert").plain(4).rmw(4).explore(&[12, 8], || {
         let world = World::default();
         let (_, touched) = pair(&world, |world| world.insert(K, 1, 12), |world| world.touch(K, 8));
         let deadline = world.deadline(K).expect("live");
@@ -65,7 +65,7 @@ fn shorten_against_insert() {
 /// A replacement that takes a claim over while a touch shortens the new entry.
 #[test]
 fn shorten_against_replace() {
-    Model::new("shorten_against_replace").plain(6).rmw(3).explore(&[(Some(1), 15), (Some(2), 8)], || {
+    Model::new("shorten_against_replace").plain(6).rmw(4).explore(&[(Some(1), 15), (Some(2), 8)], || {
         let world = World::default();
         world.insert(K, 1, 12);
         let (replaced, touched) = pair(&world, |world| world.insert(K, 2, 15), |world| world.touch(K, 8));

@@ -11,7 +11,7 @@ const K: Key = Key::new(0, 7, 0);
 /// A touch that succeeded is never undone; one that did not leaves nothing.
 #[test]
 fn touch_against_sweep() {
-    Model::new("touch_against_sweep").rmw(3).on_real_epoch().explore(&[(Some(1), 0), (None, 1), (None, 0)], || {
+    Model::new("touch_against_sweep").rmw(4).on_real_epoch().explore(&[(Some(1), 0), (None, 1), (None, 0)], || {
         let world = World::with_visible_clock();
         world.insert(K, 1, 5);
         let (swept, touched) = pair(
@@ -34,7 +34,7 @@ fn touch_against_sweep() {
 /// Two sweeps: one of them removes.
 #[test]
 fn sweep_against_sweep() {
-    Model::new("sweep_against_sweep").rmw(3).explore(&[(1, 0), (0, 1)], || {
+    Model::new("sweep_against_sweep").rmw(6).explore(&[(1, 0), (0, 1)], || {
         let world = World::default();
         world.insert(K, 1, 5);
         world.advance_to(5);
@@ -47,7 +47,7 @@ fn sweep_against_sweep() {
 /// The later of two touches stays; both succeed.
 #[test]
 fn touch_against_touch() {
-    Model::new("touch_against_touch").rmw(4).explore(&[8, 9], || {
+    Model::new("touch_against_touch").explore(&[8, 9], || {
         let world = World::default();
         world.insert(K, 1, 5);
         let touched = pair(&world, |world| world.touch(K, 8), |world| world.touch(K, 9));
@@ -61,7 +61,7 @@ fn touch_against_touch() {
 /// A touch beside a replacement that sets a deadline: on the old entry it is gone with it, on the new one it stays.
 #[test]
 fn touch_against_replace() {
-    Model::new("touch_against_replace").rmw(3).explore(&[(Some(1), 7), (Some(2), 9)], || {
+    Model::new("touch_against_replace").rmw(6).explore(&[(Some(1), 7), (Some(2), 9)], || {
         let world = World::default();
         world.insert(K, 1, 5);
         let (replaced, touched) = pair(&world, |world| world.insert(K, 2, 7), |world| world.touch(K, 9));
@@ -76,7 +76,7 @@ fn touch_against_replace() {
 /// Who has found nothing where an entry expired finds nothing until someone inserts; an update is no insert.
 #[test]
 fn find_of_expired_against_replace() {
-    Model::new("find_of_expired_against_replace").plain(5).rmw(3).explore(&[(None, false), (Some(2), true)], || {
+    Model::new("find_of_expired_against_replace").plain(5).rmw(4).explore(&[(None, false), (Some(2), true)], || {
         let world = World::with_visible_clock();
         world.insert(K, 1, 5);
         let (found, replaced) = pair(
@@ -97,7 +97,7 @@ fn find_of_expired_against_replace() {
 /// A find that meets an expired entry does not take the new one away.
 #[test]
 fn find_of_expired_against_add() {
-    Model::new("find_of_expired_against_add").plain(5).rmw(3).explore(&[None, Some(2)], || {
+    Model::new("find_of_expired_against_add").plain(5).rmw(4).explore(&[None, Some(2)], || {
         let world = World::default();
         world.insert(K, 1, 5);
         world.advance_to(5);
@@ -113,7 +113,7 @@ fn find_of_expired_against_add() {
 /// A find, a sweep and a conditional write of one expired key.
 #[test]
 fn find_against_sweep_against_add() {
-    Model::new("find_against_sweep_against_add").plain(2).rmw(1).explore(&[(1, None), (0, Some(2))], || {
+    Model::new("find_against_sweep_against_add").plain(2).rmw(2).explore(&[(1, None), (0, Some(2))], || {
         let world = World::default();
         world.insert(K, 1, 5);
         world.advance_to(5);

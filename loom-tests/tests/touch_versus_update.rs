@@ -11,7 +11,7 @@ const K: Key = Key::new(0, 7, 0);
 /// Neither is lost, whichever came first.
 #[test]
 fn update_against_touch() {
-    Model::new("update_against_touch").plain(5).rmw(3).explore(&[Some(1), Some(2)], || {
+    Model::new("update_against_touch").plain(5).rmw(5).explore(&[Some(1), Some(2)], || {
         let world = World::default();
         world.insert(K, 1, 5);
         let (updated, touched) = pair(&world, |world| world.increment(K, 1), |world| world.touch(K, 9));
@@ -25,7 +25,7 @@ fn update_against_touch() {
 /// Neither is lost, and the deadline goes through both.
 #[test]
 fn update_against_update() {
-    Model::new("update_against_update").plain(4).rmw(3).explore(&[()], || {
+    Model::new("update_against_update").plain(4).rmw(4).explore(&[()], || {
         let world = World::default();
         world.insert(K, 1, 5);
         let updated = pair(&world, |world| world.increment(K, 10), |world| world.increment(K, 100));
@@ -38,7 +38,7 @@ fn update_against_update() {
 /// Whoever meets an unsettled entry reaches its predecessor: it is alive.
 #[test]
 fn update_against_find() {
-    Model::new("update_against_find").plain(6).rmw(4).explore(&[Some(1), Some(2)], || {
+    Model::new("update_against_find").plain(6).rmw(5).explore(&[Some(1), Some(2)], || {
         let world = World::default();
         world.insert(K, 1, 5);
         let (updated, found) = pair(
@@ -58,7 +58,7 @@ fn update_against_find() {
 /// An update keeps a deadline that comes meanwhile: one of them wins.
 #[test]
 fn update_against_sweep() {
-    Model::new("update_against_sweep").plain(6).rmw(3).explore(&[(true, 1), (false, 1)], || {
+    Model::new("update_against_sweep").plain(6).rmw(4).explore(&[(true, 1), (false, 1)], || {
         let world = World::with_visible_clock();
         world.insert(K, 1, 5);
         let (swept, updated) = pair(
@@ -80,7 +80,7 @@ fn update_against_sweep() {
 /// All three at once.
 #[test]
 fn update_against_touch_against_find() {
-    Model::new("update_against_touch_against_find").plain(2).rmw(2).explore(&[(1, 1), (2, 2)], || {
+    Model::new("update_against_touch_against_find").plain(2).rmw(3).explore(&[(1, 1), (2, 2)], || {
         let world = World::default();
         world.insert(K, 1, 5);
         let (updated, touched, found) =
