@@ -31,11 +31,22 @@ fn alone() -> Alone {
     Alone(turn)
 }
 
-/// How many janitor threads this process has now. The kernel keeps 15 bytes of a thread's name.
+/// How many janitor threads this process has now.
 fn janitors() -> usize {
     let tasks = fs::read_dir("/proc/self/task").expect("Linux has /proc");
-    let names = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("comm")).ok());
-    names.filter(|name| name.trim_end() == "fleeting-janito").count()
+    tasks
+        .filter_map(|task| fs::read_to_string(task.ok()?.path().join("stat")).ok())
+        .filter(|stat| is_janitor(stat))
+        .count()
+}
+
+/// Whether a line of `/proc/self/task/*/stat` is of a janitor that runs. The kernel keeps 15 bytes of its name, and lists a
+/// thread for a moment after it was joined: the flag `PF_EXITING` tells.
+fn is_janitor(stat: &str) -> bool {
+    const PF_EXITING: u64 = 4;
+    let fields = stat.split_once("(fleeting-janito) ").map(|(_, fields)| fields);
+    let flags = fields.and_then(|fields| fields.split(' ').nth(6)).and_then(|flags| flags.parse::<u64>().ok());
+    flags.is_some_and(|flags| flags & PF_EXITING == 0)
 }
 
 /// Polls until the condition holds; `false` if it does not within 20 s.
