@@ -12,7 +12,7 @@ use crate::expiry::NEVER;
 use crate::map::{Entry, Map};
 
 /// Room for so many loads at once before buckets spill.
-const FLIGHTS: usize = 64;
+const FLIGHTS: usize = 16;
 
 /// The loads under way.
 #[derive(Debug)]
