@@ -83,9 +83,6 @@ pub fn duel<L, R: Send>(
         false
     }
     fn delay(random: &mut Random) {
-        if random.below(16) == 0 {
-            thread::yield_now(); // Where there is one core, the other side goes first now and then.
-        }
         (0..random.below(60)).for_each(|_| std::hint::spin_loop());
     }
     static TURN: Mutex<()> = Mutex::new(());
@@ -115,6 +112,9 @@ pub fn duel<L, R: Send>(
             }
             prepare(round);
             started.store(round, Ordering::Release);
+            if round.is_multiple_of(16) {
+                wait(ended, round); // So both orders occur, even on one core.
+            }
             delay(&mut random);
             let mine = left(round);
             wait(ended, round);
