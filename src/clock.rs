@@ -361,7 +361,7 @@ pub fn nanoseconds(duration: Duration) -> u64 {
     }
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
 

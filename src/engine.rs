@@ -181,7 +181,7 @@ impl<N: Timed> Engine<N> {
     }
 
     /// Begins to grow the table. For models and tests; writes do so by themselves.
-    #[cfg(loom)]
+    #[cfg(any(loom, shuttle))]
     pub fn grow(&self, guard: &Guard) {
         self.map.grow(guard);
     }

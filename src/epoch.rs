@@ -5,7 +5,7 @@
 //! * [`retire`] frees a pointer, once, after every guard that was pinned at that moment is gone.
 //! * [`reach`] turns a pointer that the structure vouches for into a [`Ref`] that lives as long as the guard.
 //!
-//! In models (`--cfg loom`) the *oracle* of [`oracle`] takes crossbeam's place: it frees nothing before the
+//! In models (`--cfg loom` or `--cfg shuttle`) the *oracle* of [`oracle`] takes crossbeam's place: it frees nothing before the
 //! end, and panics when a guard pinned after a retirement reaches what was retired, when something is
 //! retired twice, and when something is neither freed nor retired at the end. With
 //! `--cfg fleeting_real_epoch` the models run over the real collector instead.
@@ -17,13 +17,13 @@ use core::marker::PhantomData;
 use core::ops::Deref;
 use core::ptr::NonNull;
 
-#[cfg(not(all(loom, not(fleeting_real_epoch))))]
+#[cfg(not(all(any(loom, shuttle), not(fleeting_real_epoch))))]
 pub use self::real::{Guard, born, died, pin, retire};
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 pub use self::real::collector;
 
-#[cfg(all(loom, not(fleeting_real_epoch)))]
+#[cfg(all(any(loom, shuttle), not(fleeting_real_epoch)))]
 pub use self::oracle::{Guard, born, died, finish, pin, retire, start};
 
 /// A shared reference that an epoch guard keeps allocated. It is a pointer and no `&T`, so that a node
@@ -86,18 +86,18 @@ impl<T> fmt::Debug for Ref<'_, T> {
 /// through [`retire`] only.
 #[inline]
 pub unsafe fn reach<'g, T>(pointer: NonNull<T>, guard: &'g Guard) -> Ref<'g, T> {
-    #[cfg(all(loom, not(fleeting_real_epoch)))]
+    #[cfg(all(any(loom, shuttle), not(fleeting_real_epoch)))]
     oracle::check(pointer.as_ptr().cast(), guard);
     let _ = guard;
     Ref { pointer, guard: PhantomData }
 }
 
-#[cfg(not(all(loom, not(fleeting_real_epoch))))]
+#[cfg(not(all(any(loom, shuttle), not(fleeting_real_epoch))))]
 mod real {
     pub use crossbeam_epoch::{Guard, pin};
 
     /// The collector that [`pin`] pins, for the skip list.
-    #[cfg(not(loom))]
+    #[cfg(not(any(loom, shuttle)))]
     pub fn collector() -> crossbeam_epoch::Collector {
         crossbeam_epoch::default_collector().clone()
     }
@@ -128,12 +128,16 @@ mod real {
 }
 
 /// The model's reclaimer: it knows when each object was retired, and tells on whoever comes too late.
-#[cfg(all(loom, not(fleeting_real_epoch)))]
+#[cfg(all(any(loom, shuttle), not(fleeting_real_epoch)))]
 mod oracle {
     use std::cell::RefCell;
     use std::collections::HashMap;
 
-    use loom::sync::atomic::{Ordering, fence};
+    use crate::sync::Ordering;
+    #[cfg(loom)]
+    use loom::sync::atomic::fence;
+    #[cfg(shuttle)]
+    use shuttle::sync::atomic::fence;
 
     #[derive(Default)]
     struct State {
@@ -144,7 +148,7 @@ mod oracle {
     }
 
     thread_local! {
-        // All threads of a loom model run on one thread of the system.
+        // All threads of a model run on one thread of the system.
         static STATE: RefCell<State> = RefCell::default();
     }
 

@@ -26,56 +26,55 @@
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // Items of private modules are `pub`, so that models can be given the modules.
-#![cfg_attr(loom, allow(missing_docs, dead_code, unused_imports))]
+#![cfg_attr(any(loom, shuttle, fleeting_hooked), allow(missing_docs, dead_code, unused_imports))]
 
-#[cfg(not(loom))]
 mod builder;
-#[cfg(not(loom))]
 mod cache;
-#[cfg(not(loom))]
 mod integer;
-#[cfg(not(loom))]
-mod janitor;
-#[cfg(not(loom))]
-mod loading;
-#[cfg(not(loom))]
 mod store;
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle, fleeting_hooked)))]
 mod clock;
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle, fleeting_hooked)))]
 mod engine;
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle, fleeting_hooked)))]
 mod epoch;
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle, fleeting_hooked)))]
 mod error;
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle, fleeting_hooked)))]
 mod expiry;
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle, fleeting_hooked)))]
+mod janitor;
+#[cfg(not(any(loom, shuttle, fleeting_hooked)))]
+mod loading;
+#[cfg(not(any(loom, shuttle, fleeting_hooked)))]
 mod map;
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle, fleeting_hooked)))]
 mod stats;
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle, fleeting_hooked)))]
 mod sync;
 
-#[cfg(loom)]
+#[cfg(any(loom, shuttle, fleeting_hooked))]
 pub mod clock;
-#[cfg(loom)]
+#[cfg(any(loom, shuttle, fleeting_hooked))]
 pub mod engine;
-#[cfg(loom)]
+#[cfg(any(loom, shuttle, fleeting_hooked))]
 pub mod epoch;
-#[cfg(loom)]
+#[cfg(any(loom, shuttle, fleeting_hooked))]
 pub mod error;
-#[cfg(loom)]
+#[cfg(any(loom, shuttle, fleeting_hooked))]
 pub mod expiry;
-#[cfg(loom)]
+#[cfg(any(loom, shuttle, fleeting_hooked))]
+pub mod janitor;
+#[cfg(any(loom, shuttle, fleeting_hooked))]
+pub mod loading;
+#[cfg(any(loom, shuttle, fleeting_hooked))]
 pub mod map;
-#[cfg(loom)]
+#[cfg(any(loom, shuttle, fleeting_hooked))]
 pub mod stats;
-#[cfg(loom)]
+#[cfg(any(loom, shuttle, fleeting_hooked))]
 pub mod sync;
 
-#[cfg(not(loom))]
 pub use self::{
     builder::{Builder, MemStoreBuilder},
     cache::{Cache, Op, Outcome, Pinned, WeakCache},
@@ -88,6 +87,6 @@ pub use self::{
 };
 
 /// The README's example, tested.
-#[cfg(all(doctest, not(loom)))]
+#[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;

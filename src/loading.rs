@@ -4,12 +4,13 @@
 //! removes it when its loader returns, fails or panics, and wakes everyone; each then looks again, and if there is
 //! still no value, one of them leads. Waiters park on a condition variable: they asked to wait. Nobody else does.
 
-use std::sync::{Arc, Condvar, Mutex, PoisonError};
-use std::thread::{self, ThreadId};
+use std::sync::{Arc, PoisonError};
 
 use crate::epoch;
 use crate::expiry::NEVER;
 use crate::map::{Entry, Map};
+use crate::sync::thread::{self, ThreadId};
+use crate::sync::{Condvar, Mutex};
 
 /// Room for so many loads at once before buckets spill.
 const FLIGHTS: usize = 16;

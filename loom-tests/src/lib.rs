@@ -102,6 +102,8 @@ impl Model {
         let end = if is_stopped { "  stopped: time box" } else { "" };
         let line =
             format!("model {:<34} bound {bound:>3} {executions:>9} executions {seconds:>7.2} s{end}\n", self.name);
+        // Where the model has been, if asked for (`FLEETING_SITES`): see `orderings`.
+        let line = line + &fleeting::sync::checked::sites();
         std::io::stdout().write_all(line.as_bytes()).expect("stdout");
 
         let outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);

@@ -172,7 +172,7 @@ pub fn tick(deadline: u64, now: u64) -> (u64, u64) {
     (tick, tick - grain)
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle))))]
 mod tests {
     use super::*;
 

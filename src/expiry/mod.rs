@@ -44,15 +44,15 @@
 //! unit earlier.
 
 mod meta;
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 mod model;
 mod pile;
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 mod skip;
 
-#[cfg(loom)]
+#[cfg(any(loom, shuttle))]
 use self::model::Ticks;
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle)))]
 use self::skip::Ticks;
 
 use self::meta::UNIT;
@@ -64,8 +64,9 @@ pub use self::pile::{CHUNK, RECORD_MIN};
 #[cfg(loom)]
 pub use self::pile::{Pile, Push};
 use crate::epoch::Guard;
+use crate::sync::TINY;
 
-const HINTS: usize = if cfg!(loom) { 1 } else { 16 };
+const HINTS: usize = if TINY { 1 } else { 16 };
 
 /// The index.
 #[derive(Debug)]

@@ -30,7 +30,9 @@ impl Ticks {
             // As in the list: others may look, and insert, between the search and the insertion.
             let pile = Arc::new(Pile::new(tick, start));
             self.inserted.fetch_add(1, Ordering::AcqRel);
-            self.lock().entry(tick).or_insert(pile).clone()
+            // Bound to a name, so that a pile that lost is dropped after the lock: its drop is a step of the model.
+            let kept = self.lock().entry(tick).or_insert_with(|| pile.clone()).clone();
+            kept
         })
     }
 
@@ -44,6 +46,7 @@ impl Ticks {
         self.looked();
         let mut list = self.lock();
         if list.get(&pile.tick()).is_some_and(|found| Arc::ptr_eq(found, pile)) {
+            // The caller's handle keeps it: nothing is dropped under the lock.
             list.remove(&pile.tick());
         }
     }

@@ -37,12 +37,12 @@
 use core::ptr::{self, NonNull};
 
 use crate::epoch::{self, Guard, Ref, reach};
-use crate::sync::{AtomicPtr, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::{AtomicPtr, AtomicU64, AtomicUsize, Ordering, TINY};
 
-const HEADS: usize = if cfg!(loom) { 1 } else { 8 };
+const HEADS: usize = if TINY { 1 } else { 8 };
 
 /// Records in a chunk.
-pub const CHUNK: usize = if cfg!(loom) { 2 } else { 30 };
+pub const CHUNK: usize = if TINY { 2 } else { 30 };
 
 const FREE: u64 = 0;
 const TAKEN: u64 = 1;

@@ -12,10 +12,10 @@
 
 use core::ptr;
 
-use crate::sync::{AtomicPtr, AtomicU64, Ordering};
+use crate::sync::{AtomicPtr, AtomicU64, Ordering, TINY};
 
 /// Slots in a bucket. A model takes as few as still overflow.
-pub const SLOTS: usize = if cfg!(loom) { 3 } else { 8 };
+pub const SLOTS: usize = if TINY { 3 } else { 8 };
 
 /// At most so many slots are published; one is always left for a change to claim.
 pub const PUBLISHED_MAX: u32 = SLOTS as u32 - 1;
@@ -96,17 +96,19 @@ pub struct Head {
 }
 
 impl Head {
-    #[cfg(loom)]
+    #[cfg(any(loom, shuttle, fleeting_hooked))]
     pub fn unset() -> Head {
         Head { header: AtomicU64::new(0), tags: AtomicU64::new(0) }
     }
 
     #[inline]
+    #[cfg_attr(any(loom, shuttle, fleeting_hooked), track_caller)]
     pub fn load(&self, order: Ordering) -> Header {
         Header(self.header.load(order))
     }
 
     #[inline]
+    #[cfg_attr(any(loom, shuttle, fleeting_hooked), track_caller)]
     pub fn load_tags(&self, order: Ordering) -> Tags {
         Tags(self.tags.load(order))
     }
@@ -193,7 +195,7 @@ pub struct Line<N> {
 }
 
 impl<N> Line<N> {
-    #[cfg(loom)]
+    #[cfg(any(loom, shuttle, fleeting_hooked))]
     pub fn unset() -> Line<N> {
         Line { slots: core::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())) }
     }
@@ -248,7 +250,7 @@ pub fn find_bit<R>(mut bits: u64, mut f: impl FnMut(usize) -> Option<R>) -> Opti
     None
 }
 
-#[cfg(all(test, not(loom)))]
+#[cfg(all(test, not(any(loom, shuttle, fleeting_tiny))))]
 mod tests {
     use super::*;
 

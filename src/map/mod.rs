@@ -87,11 +87,11 @@ pub use self::node::{Node, Owned, Unlinked};
 pub use self::record::{Record, Shared};
 use self::table::{Spill, Table, free_spill, free_table};
 use crate::epoch::{self, Guard, Ref, reach};
-use crate::sync::{AtomicPtr, Ordering};
+use crate::sync::{AtomicPtr, Ordering, TINY};
 
 /// How often a put looks for a free slot in a bucket that does not change before it renews the table: spinning at first, then
 /// letting others run, who may be in the middle of a claim.
-const CLAIM_ROUNDS: usize = if cfg!(loom) { 1 } else { 256 };
+const CLAIM_ROUNDS: usize = if TINY { 1 } else { 256 };
 const SPIN_ROUNDS: usize = 32;
 
 /// The map.

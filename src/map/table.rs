@@ -11,10 +11,10 @@ use core::ptr::{self, NonNull};
 use super::bucket::{Head, Header, Line, SLOTS, Tags, empty};
 use super::node::Node;
 use crate::epoch::{Guard, Ref, reach};
-use crate::sync::{AtomicPtr, AtomicUsize, Ordering};
+use crate::sync::{AtomicPtr, AtomicUsize, Ordering, TINY};
 
 /// Buckets of the smallest table.
-pub const BUCKETS_MIN: usize = if cfg!(loom) { 2 } else { 8 };
+pub const BUCKETS_MIN: usize = if TINY { 2 } else { 8 };
 
 /// Mean entries a bucket above which a table grows.
 pub const LOAD: usize = 4;
@@ -97,7 +97,7 @@ impl<N: Node> Table<N> {
     /// Asks for the slot line while the head is being read.
     #[inline]
     pub fn prefetch(&self, index: usize) {
-        #[cfg(all(target_arch = "x86_64", not(loom), not(miri)))]
+        #[cfg(all(target_arch = "x86_64", not(any(loom, shuttle)), not(miri)))]
         {
             use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
             // SAFETY: T1: within the array. (A prefetch has no effect but on caches anyway.)
@@ -173,24 +173,24 @@ impl<N> Spill<N> {
     }
 }
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle, fleeting_hooked)))]
 fn unset_heads(buckets: usize) -> Box<[Head]> {
     // SAFETY: all-zero bytes are valid atomics. (Zeroed memory of a big table is not touched before use.)
     unsafe { Box::new_zeroed_slice(buckets).assume_init() }
 }
 
-#[cfg(not(loom))]
+#[cfg(not(any(loom, shuttle, fleeting_hooked)))]
 fn unset_lines<N>(buckets: usize) -> Box<[Line<N>]> {
     // SAFETY: all-zero bytes are valid atomics: null pointers, which is UNSET.
     unsafe { Box::new_zeroed_slice(buckets).assume_init() }
 }
 
-#[cfg(loom)]
+#[cfg(any(loom, shuttle, fleeting_hooked))]
 fn unset_heads(buckets: usize) -> Box<[Head]> {
     (0..buckets).map(|_| Head::unset()).collect()
 }
 
-#[cfg(loom)]
+#[cfg(any(loom, shuttle, fleeting_hooked))]
 fn unset_lines<N>(buckets: usize) -> Box<[Line<N>]> {
     (0..buckets).map(|_| Line::unset()).collect()
 }
