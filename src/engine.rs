@@ -76,7 +76,7 @@ use crate::epoch::{self, Guard, Ref};
 use crate::expiry::{CHUNK, DEAD, Deadline, ExpiryIndex, Filed, NEVER, RECORD_MIN, Timed, Which, tick};
 use crate::map::{Map, Owned, Seat, Unlinked};
 use crate::stats::{Count, Counters, lane};
-use crate::sync::{AtomicU64, Ordering, fence};
+use crate::sync::{AtomicU64, Ordering, TINY, fence, thread_local};
 
 /// Why an entry left.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -142,7 +142,7 @@ pub struct Engine<N: Timed> {
 }
 
 /// Stale records are tolerated up to twice the entries and this many.
-const STALE_SLACK: usize = 1024;
+const STALE_SLACK: usize = if TINY { 1 } else { 1024 };
 
 /// Flushes after which what was retired before the first is freed, if no thread is pinned.
 const EPOCHS: usize = 4;
@@ -634,15 +634,15 @@ impl<N: Timed> Engine<N> {
     #[cold]
     fn relieve(&self) {
         thread_local! {
-            static RELIEVING: Cell<bool> = const { Cell::new(false) };
+            static RELIEVING: Cell<bool> = Cell::default();
         }
         // A listener that writes must not nest here.
-        if RELIEVING.replace(true) {
+        if RELIEVING.with(|relieving| relieving.replace(true)) {
             return;
         }
         let mut records = Vec::with_capacity(CHUNK);
         let _ = (0..RELIEF.div_ceil(CHUNK)).all(|_| self.take_early(&mut records));
-        RELIEVING.set(false);
+        RELIEVING.with(|relieving| relieving.set(false));
     }
 
     /// Takes one chunk of records early, where the last early take left off; false at the end of a walk.

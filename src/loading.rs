@@ -10,10 +10,10 @@ use crate::epoch;
 use crate::expiry::NEVER;
 use crate::map::{Entry, Map};
 use crate::sync::thread::{self, ThreadId};
-use crate::sync::{Condvar, Mutex};
+use crate::sync::{Condvar, Mutex, TINY};
 
 /// Room for so many loads at once before buckets spill.
-const FLIGHTS: usize = 16;
+const FLIGHTS: usize = if TINY { 1 } else { 16 };
 
 /// The loads under way.
 #[derive(Debug)]

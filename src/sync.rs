@@ -1,4 +1,4 @@
-//! The only file that names atomics, threads, mutexes and condition variables of the protocols.
+//! The only file that names atomics, threads and what is local to them, mutexes and condition variables of the protocols.
 //!
 //! ```text
 //! a build                       core's atomics, std's threads: nothing in between
@@ -27,19 +27,19 @@ pub use self::checked::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, fence};
 #[cfg(not(any(loom, shuttle)))]
 pub use std::{
     sync::{Condvar, Mutex},
-    thread,
+    thread, thread_local,
 };
 
 #[cfg(loom)]
 pub use loom::{
     sync::{Condvar, Mutex},
-    thread,
+    thread, thread_local,
 };
 
 #[cfg(shuttle)]
 pub use shuttle::{
     sync::{Condvar, Mutex},
-    thread,
+    thread, thread_local,
 };
 
 /// Whether tables, chunks and hints are as small as they can be.

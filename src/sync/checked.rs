@@ -221,7 +221,9 @@ impl AtomicBool {
     #[track_caller]
     pub fn load(&self, at: Ordering) -> bool {
         step();
-        self.0.load(order(Part::Load, at))
+        let at = order(Part::Load, at);
+        // There is no impossible value to compare with: but `or` changes nothing.
+        if cfg!(loom_rmw_loads) { self.0.fetch_or(false, at) } else { self.0.load(at) }
     }
     #[track_caller]
     pub fn store(&self, value: bool, at: Ordering) {
