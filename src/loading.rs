@@ -3,6 +3,10 @@
 //! A flight is an entry of a lock-free map of its own, under the key's hash: keys with one hash only wait for each other. The leader
 //! removes it when its loader returns, fails or panics, and wakes everyone; each then looks again, and if there is
 //! still no value, one of them leads. Waiters park on a condition variable: they asked to wait. Nobody else does.
+//!
+//! | label | release side | acquire side | carries |
+//! |---|---|---|---|
+//! | land-flight | the mutex in `Landing::drop` | the mutex in `Flight::wait` | what the leader put, and that its flight is cut |
 
 use std::sync::{Arc, PoisonError};
 
@@ -82,6 +86,7 @@ impl Flights {
 
 impl Flight {
     fn wait(&self) {
+        // Ordering: the mutex's [land-flight]: who leaves here finds the value, or no flight.
         let mut landed = self.landed.lock().unwrap_or_else(PoisonError::into_inner);
         while !*landed {
             landed = self.wake.wait(landed).unwrap_or_else(PoisonError::into_inner);
@@ -98,6 +103,7 @@ impl Drop for Landing<'_> {
                 break;
             }
         }
+        // Ordering: the mutex's [land-flight]: set after the value was put and the flight cut.
         *self.flight.landed.lock().unwrap_or_else(PoisonError::into_inner) = true;
         self.flight.wake.notify_all();
     }

@@ -1,4 +1,8 @@
 //! `MemStore`: the session store. Token and data are bytes; each operation is a few lines over the engine.
+//!
+//! | label | release side | acquire side | carries |
+//! |---|---|---|---|
+//! | rename-session | the cut of the old token | a find that misses it | that the new token was put before |
 
 use std::cell::Cell;
 use std::fmt;
@@ -331,6 +335,7 @@ impl MemStore {
                 Written::Absent => None,
                 _ => return false,
             };
+            // Ordering: the header's [rename-session]: the new token is put, so the old one may go.
             // By identity: what is removed is what was copied.
             if core.engine.remove_node(source, &guard) {
                 return true;

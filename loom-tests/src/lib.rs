@@ -1,8 +1,8 @@
 //! What the models share: how one is run, and a small map and engine to run it on.
 //!
 //! A model is a closure that [`Model::explore`] calls once for every execution that loom can think of. It returns
-//! what came of it, and the runner asserts that every outcome that it was told of was seen: a model whose threads
-//! never met in both orders proves nothing.
+//! what came of it, and the runner asserts that every outcome that it was told of was seen, and that each of its threads was seen
+//! to end before each other one: a model whose threads never met in both orders proves nothing.
 //!
 //! Three passes (`run.sh`):
 //!
@@ -14,12 +14,15 @@
 //! The bound is the number of preemptions that loom explores; "all" is no bound. Each model states its own for each
 //! pass: the largest with which it ends within about a minute.
 
+use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::fmt::Debug;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::io::Write;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use fleeting::clock::{Clock, ManualClock, Time};
 use fleeting::engine::{RemovalCause, Step, Written};
@@ -27,6 +30,7 @@ use fleeting::epoch::{self, Guard};
 use fleeting::expiry::Timed as _;
 use fleeting::map::{Node as _, Owned};
 use fleeting::stats::Counters;
+use fleeting::{Builder, Cache, MemStore};
 
 pub use fleeting::expiry::NEVER;
 
@@ -110,6 +114,11 @@ impl Model {
         for outcome in expected.iter().filter(|_| !is_stopped) {
             assert!(outcomes.contains(outcome), "{}: {outcome:?} never came up, only {outcomes:?}", self.name);
         }
+        let orders = std::mem::take(&mut *ORDERS.lock().unwrap_or_else(PoisonError::into_inner));
+        for order in orders.iter().filter(|_| !is_stopped) {
+            let contrary = (order.1, order.0);
+            assert!(orders.contains(&contrary), "{}: only seen that {order:?} ended in this order", self.name);
+        }
         assert!(executions > 1, "{}: one execution explores nothing", self.name);
     }
 }
@@ -130,6 +139,22 @@ fn start() {}
 #[cfg(fleeting_real_epoch)]
 fn finish() {}
 
+/// Which threads of a model, by number, were seen to end before which. Plain memory, of which loom knows nothing.
+static ORDERS: Mutex<BTreeSet<(usize, usize)>> = Mutex::new(BTreeSet::new());
+
+/// The threads of one execution that have ended, in order.
+#[derive(Clone, Default)]
+struct Ended(Rc<RefCell<Vec<usize>>>);
+
+impl Ended {
+    fn note(&self, thread: usize) {
+        let mut ended = self.0.borrow_mut();
+        let mut orders = ORDERS.lock().unwrap_or_else(PoisonError::into_inner);
+        orders.extend(ended.iter().map(|&before| (before, thread)));
+        ended.push(thread);
+    }
+}
+
 /// Runs `a` on this thread and `b` on another. Loom's first execution runs `a` as a whole before `b`: from there it finds
 /// the other orders of a writer `a` and a reader `b`, and from the contrary it does not (tokio-rs/loom#166).
 pub fn pair<T, A, B>(shared: &T, a: impl FnOnce(&T) -> A, b: impl FnOnce(&T) -> B + 'static) -> (A, B)
@@ -137,8 +162,10 @@ where
     T: Clone + 'static,
     B: 'static,
 {
-    let b = spawn(shared, b);
+    let ended = Ended::default();
+    let b = spawn(shared, &ended, 1, b);
     let a = a(shared);
+    ended.note(0);
     (a, b.join().expect("the other thread panicked"))
 }
 
@@ -154,18 +181,30 @@ where
     B: 'static,
     C: 'static,
 {
-    let (b, c) = (spawn(shared, b), spawn(shared, c));
+    let ended = Ended::default();
+    let (b, c) = (spawn(shared, &ended, 1, b), spawn(shared, &ended, 2, c));
     let a = a(shared);
+    ended.note(0);
     (a, b.join().expect("a thread panicked"), c.join().expect("a thread panicked"))
 }
 
-fn spawn<T, R>(shared: &T, f: impl FnOnce(&T) -> R + 'static) -> loom::thread::JoinHandle<R>
+fn spawn<T, R>(
+    shared: &T,
+    ended: &Ended,
+    number: usize,
+    f: impl FnOnce(&T) -> R + 'static,
+) -> loom::thread::JoinHandle<R>
 where
     T: Clone + 'static,
     R: 'static,
 {
-    let shared = shared.clone();
-    loom::thread::spawn(move || f(&shared))
+    let (shared, ended) = (shared.clone(), ended.clone());
+    loom::thread::spawn(move || {
+        let result = f(&shared);
+        // Before the end: the clone's drop could be the last.
+        ended.note(number);
+        result
+    })
 }
 
 /// A value that tells on data races: making it, changing it and dropping it are writes.
@@ -190,6 +229,14 @@ impl Value {
     pub fn get(&self) -> u64 {
         // SAFETY: loom panics on a race, and runs one thread at a time.
         self.0.with(|pointer| unsafe { *pointer })
+    }
+}
+
+impl Value {
+    /// Adds to it.
+    pub fn add(&self, by: u64) {
+        // SAFETY: as in `get`.
+        self.0.with_mut(|pointer| unsafe { *pointer += by });
     }
 }
 
@@ -415,6 +462,11 @@ impl World {
         self.expired.load(Ordering::Relaxed)
     }
 
+    /// Records in the index.
+    pub fn records(&self) -> usize {
+        self.engine.counters().records()
+    }
+
     /// Entries held.
     pub fn entries(&self) -> usize {
         self.engine.counters().entries()
@@ -528,6 +580,46 @@ impl World {
         assert_eq!(self.sweep(), 1, "F1: forgotten");
         assert_eq!((self.entries(), self.expired()), (0, expired + 1));
     }
+}
+
+/// The hasher of caches: a number's hash is itself, in each execution.
+pub type Identity = BuildHasherDefault<IdentityHasher>;
+
+/// What [`Identity`] builds.
+#[derive(Clone, Copy, Default, Debug)]
+pub struct IdentityHasher(u64);
+
+impl Hasher for IdentityHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, _: &[u8]) {
+        unreachable!("keys are numbers");
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+}
+
+/// A cache of numbers.
+pub type Numbers = Cache<u64, u64, Identity>;
+
+/// Configures one without a janitor, whose clock stands still.
+pub fn numbers() -> Builder<u64, u64, Identity> {
+    Cache::builder().hasher(Identity::default()).clock(ManualClock::new()).cleanup_interval(Duration::ZERO)
+}
+
+/// A store without a janitor, whose clock stands still: [`later`] does not come.
+pub fn store() -> Arc<MemStore> {
+    let clock = ManualClock::starting_at(SystemTime::UNIX_EPOCH);
+    Arc::new(MemStore::builder().clock(clock).cleanup_interval(Duration::ZERO).build().expect("a store"))
+}
+
+/// An expiry that does not come.
+pub fn later() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(3600)
 }
 
 /// A guard, for models that need one across steps.

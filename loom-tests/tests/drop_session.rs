@@ -1,7 +1,7 @@
 //! drop-session (`src/map/record.rs`): whoever gives the last reference of a session up frees it, after every use of its bytes.
 //!
-//! Explored: two handles and the map's own share given up at once; a handle taken under a guard beside a removal. Breaks caught: a
-//! count that is lowered without release, a freeing without acquire, a handle that takes no reference.
+//! Explored: handles and the map's own share given up at once; a handle taken under a guard beside a removal, and beside a save and a take of
+//! the store. Breaks caught: a count that is lowered without release, a freeing without acquire, a handle that takes no reference.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use fleeting::epoch::Ref;
 use fleeting::map::{Map, Node as _, Record, Shared};
-use fleeting_loom_tests::{Key, Model, NEVER, pair, pin, trio};
+use fleeting_loom_tests::{Key, Model, NEVER, later, pair, pin, store, trio};
 
 const K: Key = Key::new(0, 7, 0);
 
@@ -44,10 +44,53 @@ fn drop_against_drop_against_drop() {
     });
 }
 
+/// The collector gives the map's share up, after the grace period, beside a handle that is cloned and one that is dropped.
+#[test]
+fn release_against_clone_against_drop() {
+    Model::new("release_against_clone_against_drop").explore(&[()], || {
+        let guard = pin();
+        let record = record().publish(&guard);
+        let handles = [0, 1, 2].map(|index| Cell::new((index > 0).then(|| Shared::new(record))));
+        let parts = Parts(Rc::new(handles));
+        let pointer = record.pointer();
+        trio(
+            &parts,
+            // SAFETY: it is in no map, and this is its only release but the handles' own.
+            |_| unsafe { Record::release(pointer) },
+            |parts| {
+                let handle = parts.0[1].take().expect("one a thread");
+                let clone = handle.clone();
+                drop(handle);
+                assert_eq!(clone.token(), b"token");
+            },
+            |parts| parts.give_up(2),
+        );
+    });
+}
+
+/// The store's own operations: what a find, or a take, has returned stays as it was, whatever becomes of the session.
+#[test]
+fn find_against_save_against_take() {
+    Model::new("find_against_save_against_take").plain(2).rmw(3).explore(
+        &[(Some(1), Some(1)), (Some(2), Some(2)), (None, Some(2)), (None, Some(1)), (Some(2), Some(1))],
+        || {
+            let store = store();
+            store.save("token", [1], later());
+            let (found, (), taken) = trio(
+                &store,
+                |store| store.find("token"),
+                |store| store.save("token", [2], later()),
+                |store| store.take("token"),
+            );
+            (found.map(|data| data[0]), taken.map(|data| data[0]))
+        },
+    );
+}
+
 /// The count is raised under a guard, while the record is removed and retired.
 #[test]
 fn find_against_remove() {
-    Model::new("find_against_remove").explore(&[true, false], || {
+    Model::new("find_against_remove").on_real_epoch().explore(&[true, false], || {
         let map = Arc::new(Map::<Record>::with_capacity(0));
         {
             let guard = pin();
@@ -59,7 +102,13 @@ fn find_against_remove() {
             |map| {
                 let guard = pin();
                 let seat = map.seek(K.hash, |_| true, &guard);
-                map.cut(&seat, &guard).is_some()
+                let is_cut = map.cut(&seat, &guard).is_some();
+                drop(guard);
+                if cfg!(fleeting_real_epoch) {
+                    // So that the collector frees it here, if it may.
+                    (0..3).for_each(|_| pin().flush());
+                }
+                is_cut
             },
             |map| {
                 let handle = {

@@ -4,7 +4,7 @@
 //! Explored: insert, replace and remove against migration: nothing is lost, nothing doubled. Breaks caught: a bucket
 //! that is copied without being frozen, a freeze that does not acquire the last change.
 
-use fleeting_loom_tests::{Key, Map, Model, pair};
+use fleeting_loom_tests::{Key, Map, Model, pair, trio};
 
 const K: Key = Key::new(0, 7, 0);
 const L: Key = Key::new(1, 9, 1);
@@ -62,6 +62,33 @@ fn remove_against_migration() {
             },
         );
         map.assert_holds(&[]);
+        found
+    });
+}
+
+/// A find, a removal and a migration of one key.
+#[test]
+fn find_against_remove_against_migration() {
+    Model::new("find_against_remove_against_migration").plain(1).rmw(2).explore(&[Some(1), None], || {
+        let map = Map::of(&[K, L]);
+        map.grow();
+        let (removed, found, _) = trio(&map, |map| map.cut(K), |map| map.find(K), |map| map.help());
+        assert_eq!(removed, Some(1));
+        map.assert_holds(&[L]);
+        found
+    });
+}
+
+/// A find, a replacement and a migration of one key: it is always there.
+#[test]
+fn find_against_replace_against_migration() {
+    Model::new("find_against_replace_against_migration").plain(1).rmw(2).explore(&[Some(1), Some(2)], || {
+        let map = Map::of(&[K, L]);
+        map.grow();
+        let (replaced, found, _) = trio(&map, |map| map.set(K, 2), |map| map.find(K), |map| map.help());
+        assert_eq!(replaced, Some(1));
+        assert!(found.is_some(), "a key that was always there");
+        map.assert_holds(&[K, L]);
         found
     });
 }

@@ -3,7 +3,7 @@
 //! Explored: helpers that verify and promote beside a walk, a find and a writer that hold the old table. Breaks caught: a root that
 //! moves on before all is migrated, a walk that skips or repeats a bucket, a table retired before it is unlinked.
 
-use fleeting_loom_tests::{Key, Map, Model, pair, pin};
+use fleeting_loom_tests::{Key, Map, Model, pair, pin, trio};
 
 const K: Key = Key::new(0, 7, 0);
 const L: Key = Key::new(1, 9, 1);
@@ -79,7 +79,7 @@ fn promote_against_promote() {
 /// A find and a write in a table that is being retired.
 #[test]
 fn replace_against_promote() {
-    Model::new("replace_against_promote").explore(&[Some(1)], || {
+    Model::new("replace_against_promote").on_real_epoch().explore(&[Some(1)], || {
         let map = Map::of(&[K]);
         map.grow();
         assert!(map.0.help(&pin()));
@@ -87,5 +87,46 @@ fn replace_against_promote() {
         map.assert_holds(&[K]);
         assert_eq!(map.find(K), Some(2));
         replaced
+    });
+}
+
+/// A reader stays in the first table while it is retired, and the one behind it too.
+#[test]
+fn find_against_two_promotions() {
+    Model::new("find_against_two_promotions").plain(2).rmw(2).explore(&[2, 4, 8], || {
+        let map = Map::of(&[K, N]);
+        map.grow();
+        assert!(map.0.help(&pin()));
+        let (_, steps) = pair(
+            &map,
+            |map| {
+                map.help();
+                map.grow();
+                map.help();
+            },
+            |map| {
+                assert_eq!((map.find(K), map.find(N)), (Some(1), Some(2)), "keys that were always there");
+                let (keys, steps) = map.walk();
+                assert_eq!(keys, [K, N]);
+                steps
+            },
+        );
+        map.assert_holds(&[K, N]);
+        steps
+    });
+}
+
+/// A find, a write and a promotion.
+#[test]
+fn find_against_replace_against_promote() {
+    Model::new("find_against_replace_against_promote").plain(2).rmw(3).explore(&[Some(1), Some(2)], || {
+        let map = Map::of(&[K]);
+        map.grow();
+        assert!(map.0.help(&pin()));
+        let (_, replaced, found) = trio(&map, |map| map.help(), |map| map.set(K, 2), |map| map.find(K));
+        assert_eq!(replaced, Some(1));
+        assert_eq!(map.find(K), Some(2));
+        map.assert_holds(&[K]);
+        found
     });
 }

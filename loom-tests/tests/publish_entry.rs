@@ -2,9 +2,10 @@
 //! between all changes of the bucket.
 //!
 //! Explored: two inserts of one key, replace against remove, two inserts into a bucket that overflows into a spill, two
-//! changes of one spill. Breaks caught: a release that is none, a header without a version, a removal that does not ask who won.
+//! changes of one spill; `remove_if` and `compare_and_save` against what changes their entry. Breaks caught: a release that is none, a header without a version, a removal that does not ask who won.
 
-use fleeting_loom_tests::{Key, Map, Model, pair};
+use fleeting::Version;
+use fleeting_loom_tests::{Key, Map, Model, later, numbers, pair, store, trio};
 
 const K: Key = Key::new(0, 7, 0);
 const L: Key = Key::new(0, 7, 1);
@@ -104,11 +105,16 @@ fn replace_against_two_changes() {
 /// Two inserts that both need the last free slot for a spill; the one that finds none renews the table.
 #[test]
 fn insert_against_insert_spilling() {
-    Model::new("insert_against_insert_spilling").plain(3).rmw(5).explore(&[(true, true)], || {
+    Model::new("insert_against_insert_spilling").plain(2).rmw(4).explore(&[(true, false), (false, true)], || {
         let map = Map::of(&[K, L]);
-        let results = pair(&map, |map| map.add(M, 3).is_ok(), |map| map.add(N, 4).is_ok());
+        let add = |map: &Map, key, other| {
+            assert_eq!(map.add(key, 3), Ok(()));
+            map.find(other).is_some()
+        };
+        let saw = pair(&map, move |map| add(map, M, N), move |map| add(map, N, M));
+        assert_ne!(saw, (false, false), "each missed the other");
         map.assert_holds(&[K, L, M, N]);
-        results
+        saw
     });
 }
 
@@ -122,5 +128,100 @@ fn replace_against_remove_in_a_spill() {
         map.assert_holds(&[K, L]);
         assert_eq!(map.find(K), Some(9));
         results
+    });
+}
+
+/// Two removals of two entries that share a spill: the second drains it.
+#[test]
+fn remove_against_remove_in_a_spill() {
+    Model::new("remove_against_remove_in_a_spill").plain(3).rmw(5).explore(&[(Some(1), Some(3))], || {
+        let map = Map::of(&[K, L, M]);
+        let results = pair(&map, |map| map.cut(K), |map| map.cut(M));
+        map.assert_holds(&[L]);
+        results
+    });
+}
+
+/// A bucket that overflows, drains, and overflows again.
+#[test]
+fn insert_against_insert_against_remove() {
+    Model::new("insert_against_insert_against_remove").plain(1).rmw(2).explore(&[(true, false), (false, true)], || {
+        let map = Map::of(&[K, L]);
+        let add = |map: &Map, key, other| {
+            assert_eq!(map.add(key, 3), Ok(()));
+            map.find(other).is_some()
+        };
+        let (saw_n, saw_m, removed) =
+            trio(&map, move |map| add(map, M, N), move |map| add(map, N, M), |map| map.cut(K));
+        assert_eq!(removed, Some(1));
+        map.assert_holds(&[L, M, N]);
+        (saw_n, saw_m)
+    });
+}
+
+/// `Cache::remove_if`: a removal that judged the old value does not take the new one.
+#[test]
+fn remove_if_against_replace() {
+    Model::new("remove_if_against_replace").explore(&[(true, true), (false, false)], || {
+        let cache = numbers().build().expect("a cache");
+        cache.insert(7, 1);
+        let (removed, is_new) =
+            pair(&cache, |cache| cache.remove_if(&7, |&value| value == 1), |cache| cache.insert(7, 2));
+        assert_eq!(cache.peek(&7), Some(2), "removed what was not judged");
+        (removed, is_new)
+    });
+}
+
+/// A session's version, as both threads know it.
+fn version() -> (std::sync::Arc<fleeting::MemStore>, Version) {
+    let store = store();
+    store.save("token", "1", later());
+    let (_, version) = store.find_versioned("token").expect("just saved");
+    (store, version)
+}
+
+/// `MemStore::compare_and_save`: a save that comes between makes it fail, and is not overwritten.
+#[test]
+fn compare_and_save_against_save() {
+    Model::new("compare_and_save_against_save").explore(&[true, false], || {
+        let (store, version) = version();
+        let (compared, ()) = pair(
+            &store,
+            move |store| store.compare_and_save("token", version, "2", later()).is_ok(),
+            |store| store.save("token", "3", later()),
+        );
+        assert_eq!(store.find("token").as_deref(), Some(&b"3"[..]), "the save was lost");
+        compared
+    });
+}
+
+/// Of two with one version, one succeeds.
+#[test]
+fn compare_and_save_against_compare_and_save() {
+    Model::new("compare_and_save_against_compare_and_save").explore(&[(true, false), (false, true)], || {
+        let (store, version) = version();
+        let saved = pair(
+            &store,
+            move |store| store.compare_and_save("token", version, "2", later()).is_ok(),
+            move |store| store.compare_and_save("token", version, "3", later()).is_ok(),
+        );
+        let expected = if saved.0 { b"2" } else { b"3" };
+        assert_eq!(store.find("token").as_deref(), Some(&expected[..]));
+        saved
+    });
+}
+
+/// A deletion is not undone.
+#[test]
+fn compare_and_save_against_delete() {
+    Model::new("compare_and_save_against_delete").explore(&[true, false], || {
+        let (store, version) = version();
+        let (compared, deleted) = pair(
+            &store,
+            move |store| store.compare_and_save("token", version, "2", later()).is_ok(),
+            |store| store.delete("token"),
+        );
+        assert!(deleted && store.find("token").is_none());
+        compared
     });
 }

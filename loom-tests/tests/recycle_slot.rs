@@ -12,6 +12,7 @@ use fleeting_loom_tests::{Key, Map, Model, NEVER, Node, node, pair, pin, trio};
 const K: Key = Key::new(0, 7, 0);
 const L: Key = Key::new(0, 7, 1);
 const M: Key = Key::new(0, 9, 2);
+const N: Key = Key::new(0, 11, 3);
 
 fn seek<'g>(map: &Map, key: Key, guard: &'g Guard) -> Seat<'g, Node> {
     map.0.seek(key.hash, |node| *node.key() == key, guard)
@@ -136,5 +137,24 @@ fn claim_against_vacate() {
         );
         map.assert_holds(&[M]);
         results
+    });
+}
+
+/// A spill drains, and its slot becomes a node's: who read the former header must not take the one for the other.
+#[test]
+fn find_against_drain_of_a_spill() {
+    Model::new("find_against_drain_of_a_spill").plain(3).rmw(4).explore(&[Some(3), None], || {
+        // K was the first, so it moved into the spill with M.
+        let map = Map::of(&[K, L, M]);
+        let ((), found) = pair(
+            &map,
+            |map| {
+                assert_eq!((map.cut(K), map.cut(M)), (Some(1), Some(3)));
+                assert_eq!(map.add(N, 4), Ok(()));
+            },
+            |map| map.find(M),
+        );
+        map.assert_holds(&[L, N]);
+        found
     });
 }

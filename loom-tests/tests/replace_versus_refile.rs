@@ -1,13 +1,17 @@
 //! replace-versus-refile (`src/engine.rs`, X5): a replacement takes the old entry's claim over only if it still stands, and a sweeper
 //! that voids a claim looks at the map again: the live entry always has a record at or before the tick of its deadline (F1).
 //!
-//! Explored: a replacement, with a deadline of its own or inherited, against a sweep that files the old entry anew. Each execution ends
+//! Explored: a replacement, with a deadline of its own or inherited, against a sweep that files the old entry anew; the same, a removal and an insert
+//! against a sweep that takes a pile early (F7). Each execution ends
 //! by sweeping at the deadline. Breaks caught: either fence left out, a claim that is read before the publication, a sweeper
 //! that does not look again.
 
-use fleeting_loom_tests::{Key, Model, World, pair};
+use fleeting_loom_tests::{Key, Model, World, pair, trio};
 
 const K: Key = Key::new(0, 7, 0);
+const L: Key = Key::new(1, 9, 1);
+const M: Key = Key::new(2, 9, 2);
+const N: Key = Key::new(3, 9, 3);
 
 /// An entry filed under a tick that has come, and touched since: a sweep takes its record, and files it anew.
 fn touched() -> World {
@@ -107,5 +111,69 @@ fn insert_against_sweep() {
         assert_eq!(world.entries(), 0, "F1: forgotten");
         assert!(world.expired() <= 1);
         swept
+    });
+}
+
+/// K, and so many stale records under its tick that a sweep takes the chunk with K's early (F7).
+fn stale() -> World {
+    let world = World::default();
+    for (key, value) in [(L, 3), (M, 4), (N, 5), (K, 1)] {
+        world.insert(key, value, 9);
+    }
+    assert!([L, M, N].iter().all(|&key| world.remove(key)));
+    assert_eq!(world.records(), 4);
+    world
+}
+
+/// A record that is taken early leads to the entry, or to nothing.
+#[test]
+fn remove_against_early_take() {
+    Model::new("remove_against_early_take").plain(4).rmw(4).explore(&[2, 3], || {
+        let world = stale();
+        let (swept, removed) = pair(&world, World::sweep, |world| world.remove(K));
+        assert_eq!((swept, removed), (0, true));
+        assert_eq!((world.find(K), world.entries(), world.expired()), (None, 0, 0));
+        world.records()
+    });
+}
+
+#[test]
+fn replace_against_early_take() {
+    Model::new("replace_against_early_take").plain(3).rmw(3).explore(&[()], || {
+        let world = stale();
+        let (swept, replaced) = pair(&world, World::sweep, |world| world.insert(K, 2, 9));
+        assert_eq!((swept, replaced), (0, true));
+        assert_eq!(world.find(K), Some(2));
+        world.assert_goes_at(K, 9);
+    });
+}
+
+/// An insert that files into the pile that is taken early.
+#[test]
+fn insert_against_early_take() {
+    Model::new("insert_against_early_take").plain(3).rmw(3).explore(&[()], || {
+        let world = stale();
+        let (swept, replaced) = pair(&world, World::sweep, |world| world.insert(N, 6, 9));
+        assert_eq!((swept, replaced), (0, false));
+        assert_eq!((world.find(K), world.find(N)), (Some(1), Some(6)));
+        world.advance_to(8);
+        assert_eq!(world.sweep(), 0, "swept early");
+        world.advance_to(9);
+        assert_eq!((world.sweep(), world.entries(), world.expired()), (2, 0, 2), "F1: forgotten");
+    });
+}
+
+/// A replacement, a touch and a sweep that files anew.
+#[test]
+fn replace_against_touch_against_refile() {
+    Model::new("replace_against_touch_against_refile").plain(1).rmw(2).explore(&[(Some(1), 12), (Some(2), 7)], || {
+        let world = touched();
+        let (swept, replaced, touched) =
+            trio(&world, World::sweep, |world| world.insert(K, 2, 12), |world| world.touch(K, 7));
+        assert_eq!((swept, replaced), (0, true));
+        assert_eq!(world.find(K), Some(2));
+        let deadline = world.deadline(K).expect("live");
+        world.assert_goes_at(K, deadline);
+        (touched, deadline)
     });
 }

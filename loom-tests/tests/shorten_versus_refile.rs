@@ -7,6 +7,9 @@
 use fleeting_loom_tests::{Key, Model, World, pair};
 
 const K: Key = Key::new(0, 7, 0);
+const L: Key = Key::new(1, 9, 1);
+const M: Key = Key::new(2, 9, 2);
+const N: Key = Key::new(3, 9, 3);
 
 #[test]
 fn shorten_against_refile() {
@@ -73,5 +76,35 @@ fn shorten_against_replace() {
         let deadline = world.deadline(K).expect("live");
         world.assert_goes_at(K, deadline);
         (touched, deadline)
+    });
+}
+
+/// Two touches that both leave too many records behind, and so take some early (F7).
+#[test]
+fn shorten_against_shorten_with_relief() {
+    Model::new("shorten_against_shorten_with_relief").plain(2).rmw(3).explore(&[7, 8], || {
+        let world = World::default();
+        world.insert(K, 1, 20);
+        assert_eq!((world.touch(K, 15), world.touch(K, 12)), (Some(1), Some(1)));
+        let touched = pair(&world, |world| world.touch(K, 8), |world| world.touch(K, 7));
+        assert_eq!(touched, (Some(1), Some(1)));
+        let deadline = world.deadline(K).expect("live");
+        world.assert_goes_at(K, deadline);
+        deadline
+    });
+}
+
+/// A touch that moves the deadline forward beside a sweep that takes its record early (F7).
+#[test]
+fn shorten_against_early_take() {
+    Model::new("shorten_against_early_take").plain(3).rmw(3).explore(&[()], || {
+        let world = World::default();
+        for (key, value) in [(L, 3), (M, 4), (N, 5), (K, 1)] {
+            world.insert(key, value, 9);
+        }
+        assert!([L, M, N].iter().all(|&key| world.remove(key)));
+        let (swept, touched) = pair(&world, World::sweep, |world| world.touch(K, 7));
+        assert_eq!((swept, touched), (0, Some(1)));
+        world.assert_goes_at(K, 7);
     });
 }

@@ -1,0 +1,163 @@
+//! stop-janitor (`src/janitor.rs`): who has stopped a janitor, first or second, finds its thread gone; except on that thread itself.
+//!
+//! Explored: two that stop one, a stop beside a sweep, the last handle dropped beside a sweep, a stop by a callback on the janitor's thread. What
+//! the janitor's work writes is no atomic: who returns from a stop too early races with it, and loom tells. Breaks caught: a stop
+//! that joins nobody, a second one that does not wait for the first, one that waits for its own thread.
+
+use std::cell::Cell;
+use std::rc::Rc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use fleeting::janitor::Janitor;
+use fleeting::{ManualClock, MemStore, RemovalCause, WeakCache, WeakMemStore};
+use fleeting_loom_tests::{Identity, Model, Numbers, Value, numbers, pair};
+use loom::sync::{Condvar, Mutex};
+
+const K: u64 = 7;
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// A janitor whose work is to change a value, in two batches.
+fn janitor(value: &Arc<Value>) -> Arc<Janitor> {
+    let value = value.clone();
+    let work = move |go_on: &dyn Fn() -> bool| {
+        for _ in 0..2 {
+            if go_on() {
+                value.add(1);
+            }
+        }
+    };
+    Arc::new(Janitor::start(INTERVAL, work).expect("a thread"))
+}
+
+/// Both find it gone.
+#[test]
+fn stop_against_stop() {
+    Model::new("stop_against_stop").plain(2).rmw(2).explore(&[(0, 0), (2, 2)], || {
+        let value = Arc::new(Value::new(0));
+        let janitor = janitor(&value);
+        let stop = |(janitor, value): &(Arc<Janitor>, Arc<Value>)| {
+            janitor.stop();
+            value.get()
+        };
+        let seen = pair(&(janitor, value), stop, stop);
+        assert_eq!(seen.0, seen.1, "worked on after a stop");
+        seen
+    });
+}
+
+/// A stop between batches: it waits for the one that is begun, and no other begins.
+#[test]
+fn stop_against_work() {
+    Model::new("stop_against_work").plain(3).rmw(3).explore(&[0, 1, 2], || {
+        let value = Arc::new(Value::new(0));
+        janitor(&value).stop();
+        value.get()
+    });
+}
+
+/// A cache with a janitor, one entry of which is due; how often the listener was told; and what else the listener does.
+fn watched() -> (Numbers, Arc<AtomicUsize>, Arc<OnceLock<WeakCache<u64, u64, Identity>>>) {
+    let (clock, expired, stopped) = (ManualClock::new(), Arc::<AtomicUsize>::default(), Arc::<OnceLock<_>>::default());
+    let (told, to_stop) = (expired.clone(), stopped.clone());
+    let listener = move |_: &u64, _: &u64, cause| {
+        assert_eq!(cause, RemovalCause::Expired);
+        told.fetch_add(1, Ordering::Relaxed);
+        if let Some(cache) = to_stop.get().and_then(WeakCache::upgrade) {
+            cache.stop_cleanup();
+        }
+    };
+    let cache =
+        numbers().clock(clock.clone()).cleanup_interval(INTERVAL).on_removal(listener).build().expect("a cache");
+    cache.insert_with_ttl(K, 1, INTERVAL);
+    clock.advance(INTERVAL);
+    (cache, expired, stopped)
+}
+
+/// Sweeps by hand and by the janitor, beside the drop of a handle: the last one stops the janitor, and frees all.
+#[test]
+fn drop_against_sweep() {
+    Model::new("drop_against_sweep").plain(1).rmw(1).explore(&[1, 0], || {
+        let (cache, expired, _) = watched();
+        let weak = cache.downgrade();
+        let handles = Rc::new([Cell::new(Some(cache.clone())), Cell::new(Some(cache))]);
+        let take =
+            |handles: &Rc<[Cell<Option<Numbers>>; 2]>, index: usize| handles[index].take().expect("one a thread");
+        let ((), swept) =
+            pair(&handles, move |handles| drop(take(handles, 0)), move |handles| take(handles, 1).sweep());
+        assert!(weak.upgrade().is_none());
+        assert_eq!(expired.load(Ordering::Relaxed), 1, "each entry is told of once");
+        swept
+    });
+}
+
+/// A stop beside one by a callback on the janitor's own thread, which waits for nobody.
+#[test]
+fn stop_against_stop_by_a_callback() {
+    Model::new("stop_against_stop_by_a_callback").plain(2).rmw(2).explore(&[0, 1], || {
+        let (cache, expired, stopped) = watched();
+        assert!(stopped.set(cache.downgrade()).is_ok());
+        cache.stop_cleanup();
+        // Whatever it was doing, it is over.
+        let told = expired.load(Ordering::Relaxed);
+        assert_eq!(cache.sweep(), 1 - told);
+        told
+    });
+}
+
+/// The last handle is dropped by a callback on the janitor's own thread, or by this one.
+#[test]
+fn drop_against_drop_by_a_callback() {
+    Model::new("drop_against_drop_by_a_callback").plain(2).rmw(2).explore(&[true, false], || {
+        let gone = Arc::new(Gone::default());
+        let (clock, weak) = (ManualClock::new(), Arc::<OnceLock<WeakMemStore>>::default());
+        let by_callback = Arc::<AtomicBool>::default();
+        let step = Arc::new(loom::sync::atomic::AtomicUsize::new(0));
+        let listener = {
+            let (weak, step, by_callback, gone) = (weak.clone(), step.clone(), by_callback.clone(), Tell(gone.clone()));
+            move |_: &[u8], _: &[u8], _| {
+                let _tells_when_dropped = &gone;
+                let store = weak.get().and_then(WeakMemStore::upgrade);
+                step.fetch_add(1, Ordering::Relaxed);
+                drop(store);
+                by_callback.store(weak.get().is_some_and(|weak| weak.upgrade().is_none()), Ordering::Relaxed);
+            }
+        };
+        let store = MemStore::builder().clock(clock.clone()).cleanup_interval(INTERVAL).on_removal(listener);
+        let store = store.build().expect("a store");
+        assert!(weak.set(store.downgrade()).is_ok());
+        store.save_for("token", "data", INTERVAL);
+        clock.advance(INTERVAL);
+        // A step of the model, so that the other thread may come before or after.
+        step.fetch_add(1, Ordering::Relaxed);
+        drop(store);
+        gone.wait();
+        by_callback.load(Ordering::Relaxed)
+    });
+}
+
+/// Told when the listener is dropped: the store is gone, whose thread may be the janitor's.
+#[derive(Default)]
+struct Gone {
+    is_gone: Mutex<bool>,
+    wake: Condvar,
+}
+
+impl Gone {
+    fn wait(&self) {
+        let mut is_gone = self.is_gone.lock().expect("not poisoned");
+        while !*is_gone {
+            is_gone = self.wake.wait(is_gone).expect("not poisoned");
+        }
+    }
+}
+
+struct Tell(Arc<Gone>);
+
+impl Drop for Tell {
+    fn drop(&mut self) {
+        *self.0.is_gone.lock().expect("not poisoned") = true;
+        self.0.wake.notify_all();
+    }
+}
