@@ -94,6 +94,7 @@ impl Model {
             let (executions, outcomes) = (executions.clone(), outcomes.clone());
             move || {
                 executions.fetch_add(1, Ordering::Relaxed);
+                fleeting::sync::checked::start();
                 start();
                 let outcome = model();
                 finish();

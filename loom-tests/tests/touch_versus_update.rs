@@ -4,6 +4,10 @@
 //! Explored: update against touch, update against update, and both beside a find and a sweep that meet the unsettled entry. Breaks
 //! caught: a predecessor that is not closed, one that is retired before its successor is settled.
 
+use std::hash::{BuildHasherDefault, DefaultHasher};
+use std::time::Duration;
+
+use fleeting::{Cache, ManualClock};
 use fleeting_loom_tests::{Key, Model, World, pair, trio};
 
 const K: Key = Key::new(0, 7, 0);
@@ -89,5 +93,68 @@ fn update_against_touch_against_find() {
         assert_eq!((world.find(K), world.deadline(K)), (Some(2), Some(9)), "one was lost");
         world.assert_goes_at(K, 9);
         (touched.expect("live"), found.expect("live"))
+    });
+}
+
+type Idle = (Cache<u64, u64, BuildHasherDefault<DefaultHasher>>, ManualClock);
+
+/// A cache whose entries live for `ttl` seconds, or until nobody asks for them for three; with one entry.
+fn idle_cache(ttl: u64) -> Idle {
+    let clock = ManualClock::new();
+    let builder = Cache::builder().cleanup_interval(Duration::ZERO).clock(clock.clone());
+    let builder = builder.time_to_live(Duration::from_secs(ttl)).time_to_idle(Duration::from_secs(3));
+    let cache = builder.hasher(BuildHasherDefault::new()).build().expect("a plain configuration");
+    cache.insert(1, 10);
+    (cache, clock)
+}
+
+/// Whether the entry is live for so many seconds, and no longer, if somebody asks for it each second.
+fn assert_lives((cache, clock): &Idle, seconds: u64) {
+    for second in 1..=seconds {
+        assert!(cache.get(&1).is_some(), "gone after {second} of {seconds} s");
+        clock.advance(Duration::from_secs(1));
+    }
+    assert_eq!(cache.get(&1), None, "lives for more than {seconds} s");
+}
+
+/// A hit on an entry that has just inherited its deadline postpones the end of idle time, and not beyond the inherited time to live.
+#[test]
+fn update_against_hit_under_idle_time() {
+    Model::new("update_against_hit_under_idle_time").plain(3).rmw(3).explore(&[Some(10), Some(11)], || {
+        let idle = idle_cache(4);
+        idle.1.advance(Duration::from_secs(2));
+        let (updated, hit) = pair(&idle, |(cache, _)| cache.update(&1, |value| value + 1), |(cache, _)| cache.get(&1));
+        assert!(updated);
+        assert_lives(&idle, 2);
+        hit
+    });
+}
+
+/// The time to live of a touch is not lost on the entry that is being replaced, though the deadline, which the idle time decides,
+/// looks the same.
+#[test]
+fn update_against_touch_under_idle_time() {
+    Model::new("update_against_touch_under_idle_time").plain(3).rmw(3).explore(&[(true, true)], || {
+        let idle = idle_cache(4);
+        let touch = |(cache, _): &Idle| cache.touch(&1, Duration::from_secs(6));
+        let done = pair(&idle, |(cache, _)| cache.update(&1, |value| value + 1), touch);
+        assert_eq!(idle.0.peek(&1), Some(11));
+        assert_lives(&idle, 6);
+        done
+    });
+}
+
+/// Nor is it lost if a third thread, which meets the entry between publication and settling, copies it over.
+#[test]
+fn update_against_touch_against_hit_under_idle_time() {
+    let model = Model::new("update_against_touch_against_hit_under_idle_time").plain(1).rmw(1);
+    model.explore(&[Some(10), Some(11)], || {
+        let idle = idle_cache(4);
+        let touch = |(cache, _): &Idle| cache.touch(&1, Duration::from_secs(6));
+        let hit = |(cache, _): &Idle| cache.get(&1);
+        let (updated, touched, hit) = trio(&idle, |(cache, _)| cache.update(&1, |value| value + 1), touch, hit);
+        assert!(updated && touched);
+        assert_lives(&idle, 6);
+        hit
     });
 }

@@ -62,6 +62,8 @@ pub struct Pile {
 #[derive(Debug)]
 pub(super) struct Chunk {
     next: *mut Chunk,
+    #[cfg(loom)]
+    witness: crate::sync::Witness,
     cursor: AtomicUsize,
     places: [AtomicU64; CHUNK],
 }
@@ -118,7 +120,10 @@ impl Pile {
                     None => {}
                 }
             }
-            let chunk = Box::into_raw(Box::new(Chunk::new(record, top)));
+            let chunk = Box::new(Chunk::new(record, top));
+            #[cfg(loom)]
+            chunk.witness.write();
+            let chunk = Box::into_raw(chunk);
             epoch::born(chunk);
             // Ordering: Release [publish-chunk] carries the chunk and its first record.
             if head.compare_exchange(top, chunk, Ordering::Release, Ordering::Relaxed).is_ok() {
@@ -139,11 +144,11 @@ impl Pile {
     pub fn seal(&self) {
         for head in &self.heads {
             loop {
-                // Ordering: Relaxed: nothing behind the pointer is touched here.
+                // Ordering: Relaxed, both: nothing behind the pointer is touched here, and a read-modify-write goes on with the release
+                // sequence of the chunk that it finds (C++20 [intro.races]), which [publish-chunk] began.
                 let top = head.load(Ordering::Relaxed);
-                // Ordering: Release: keeps the chain of [publish-chunk] whole.
                 if is_sealed(top)
-                    || head.compare_exchange(top, sealed(top), Ordering::AcqRel, Ordering::Relaxed).is_ok()
+                    || head.compare_exchange(top, sealed(top), Ordering::Relaxed, Ordering::Relaxed).is_ok()
                 {
                     break;
                 }
@@ -161,8 +166,8 @@ impl Pile {
                 let Some(pointer) = NonNull::new(unsealed(top)) else { return false };
                 // SAFETY: E1, P3: read from the head under `guard`.
                 let chunk = unsafe { reach(pointer, guard) };
-                // Ordering: AcqRel: as in `seal`.
-                if head.compare_exchange(top, sealed(chunk.next), Ordering::AcqRel, Ordering::Relaxed).is_err() {
+                // Ordering: Relaxed: as in `seal`; the load has acquired this chunk, and all that were pushed before it.
+                if head.compare_exchange(top, sealed(chunk.next()), Ordering::Relaxed, Ordering::Relaxed).is_err() {
                     continue;
                 }
                 chunk.take(records);
@@ -198,7 +203,20 @@ unsafe impl Sync for Chunk {}
 impl Chunk {
     fn new(first: u64, next: *mut Chunk) -> Chunk {
         let places = core::array::from_fn(|index| AtomicU64::new(if index == 0 { first } else { FREE }));
-        Chunk { next, cursor: AtomicUsize::new(1), places }
+        Chunk {
+            next,
+            #[cfg(loom)]
+            witness: Default::default(),
+            cursor: AtomicUsize::new(1),
+            places,
+        }
+    }
+
+    /// The chunk that was on the head before it.
+    fn next(&self) -> *mut Chunk {
+        #[cfg(loom)]
+        self.witness.read();
+        self.next
     }
 
     /// None if the chunk is full, false if its records have been taken.
@@ -215,8 +233,9 @@ impl Chunk {
 
     fn take(&self, records: &mut Vec<u64>) {
         for place in &self.places {
-            // Ordering: Acquire [file-versus-take]: the sweeper sees the entry that the record stands for.
-            let record = place.swap(TAKEN, Ordering::AcqRel);
+            // Ordering: Acquire [file-versus-take]: the sweeper sees the entry that the record stands for. Nothing is released: a late
+            // pusher only learns that it is late.
+            let record = place.swap(TAKEN, Ordering::Acquire);
             if record >= RECORD_MIN {
                 records.push(record);
             }

@@ -36,6 +36,8 @@ pub struct Table<N> {
 #[derive(Debug)]
 pub struct Spill<N> {
     pub items: Box<[(u64, NonNull<N>)]>,
+    #[cfg(loom)]
+    witness: crate::sync::Witness,
 }
 
 impl<N: Node> Table<N> {
@@ -155,7 +157,14 @@ pub unsafe fn free_spill<N>(spill: *mut Spill<N>) {
 impl<N> Spill<N> {
     /// Allocates it, as a slot's word.
     pub fn into_word(items: impl IntoIterator<Item = (u64, NonNull<N>)>) -> *mut N {
-        let spill = Box::into_raw(Box::new(Spill { items: items.into_iter().collect() }));
+        let spill = Box::new(Spill {
+            items: items.into_iter().collect(),
+            #[cfg(loom)]
+            witness: Default::default(),
+        });
+        #[cfg(loom)]
+        spill.witness.write();
+        let spill = Box::into_raw(spill);
         crate::epoch::born(spill);
         spill.cast()
     }
@@ -169,7 +178,10 @@ impl<N> Spill<N> {
         // SAFETY: M5: a published slot's word is not null.
         let spill = unsafe { NonNull::new_unchecked(word.cast::<Spill<N>>()) };
         // SAFETY: E1: published at the validation, and freed through `retire`.
-        unsafe { reach(spill, guard) }
+        let spill = unsafe { reach(spill, guard) };
+        #[cfg(loom)]
+        spill.witness.read();
+        spill
     }
 }
 

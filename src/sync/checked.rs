@@ -97,10 +97,31 @@ fn weakened(part: Part, order: Ordering) -> Option<Ordering> {
                 && weakening.part == part.name()
                 && site.file().ends_with(&weakening.file) =>
         {
+            #[cfg(loom)]
+            give_way();
             weakening.to
         }
         _ => Some(order),
     }
+}
+
+/// Lets loom's other threads run now and then at a weakened site: else a loop that waits for a newer value gets the stale one for ever,
+/// which no machine does.
+#[cfg(loom)]
+fn give_way() {
+    if VISITS.fetch_add(1, Ordering::Relaxed) % 4 == 3 {
+        loom::thread::yield_now();
+    }
+}
+
+/// Visits to the weakened site in this execution.
+#[cfg(loom)]
+static VISITS: core::sync::atomic::AtomicUsize = core::sync::atomic::AtomicUsize::new(0);
+
+/// Begins an execution of a model.
+#[cfg(loom)]
+pub fn start() {
+    VISITS.store(0, Ordering::Relaxed);
 }
 
 #[track_caller]
