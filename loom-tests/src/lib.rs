@@ -112,15 +112,17 @@ impl Model {
         std::io::stdout().write_all(line.as_bytes()).expect("stdout");
 
         let outcomes = outcomes.lock().unwrap_or_else(PoisonError::into_inner);
-        for outcome in expected.iter().filter(|_| !is_stopped) {
+        // With an ordering weakened, what counts is whether an assertion fails.
+        let is_weakened = std::env::var_os("FLEETING_WEAKEN").is_some();
+        for outcome in expected.iter().filter(|_| !is_stopped && !is_weakened) {
             assert!(outcomes.contains(outcome), "{}: {outcome:?} never came up, only {outcomes:?}", self.name);
         }
         let orders = std::mem::take(&mut *ORDERS.lock().unwrap_or_else(PoisonError::into_inner));
-        for order in orders.iter().filter(|_| !is_stopped) {
+        for order in orders.iter().filter(|_| !is_stopped && !is_weakened) {
             let contrary = (order.1, order.0);
             assert!(orders.contains(&contrary), "{}: only seen that {order:?} ended in this order", self.name);
         }
-        assert!(executions > 1, "{}: one execution explores nothing", self.name);
+        assert!(executions > 1 || is_weakened, "{}: one execution explores nothing", self.name);
     }
 }
 
