@@ -76,7 +76,7 @@ fn main() -> ExitCode {
         }
     };
     let started = Instant::now();
-    let models = models::build_and_visit(options.seconds, options.jobs);
+    let models = models::build_and_visit(options.jobs);
     println!("{} models, {:.0} s", models.len(), started.elapsed().as_secs_f64());
 
     let unvisited = sources::unvisited(&models);

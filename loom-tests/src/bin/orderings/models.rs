@@ -8,6 +8,9 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Instant;
 
+/// How long a model runs to see where it comes by: long after it has been everywhere.
+const VISIT_SECONDS: &str = "5";
+
 /// A place in the sources that a model came by, and one of its orderings there.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Site {
@@ -110,12 +113,12 @@ pub fn sites(models: &[Model]) -> BTreeSet<Site> {
     models.iter().flat_map(|model| model.sites.iter().cloned()).collect()
 }
 
-/// Builds the models of the plain pass, runs each as it is, and notes where it comes by.
+/// Builds the models of the plain pass, runs each as it is for some seconds, and notes where it comes by.
 ///
 /// # Panics
 ///
 /// One does not build, or fails by itself.
-pub fn build_and_visit(seconds: u64, jobs: usize) -> Vec<Model> {
+pub fn build_and_visit(jobs: usize) -> Vec<Model> {
     let found =
         programs().into_iter().flat_map(|program| names(&program).into_iter().map(move |name| (program.clone(), name)));
     let queue = Mutex::new(found.collect::<VecDeque<_>>());
@@ -126,7 +129,7 @@ pub fn build_and_visit(seconds: u64, jobs: usize) -> Vec<Model> {
                 loop {
                     let next = queue.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
                     let Some((program, name)) = next else { break };
-                    let model = visit(program, name, seconds);
+                    let model = visit(program, name);
                     models.lock().unwrap_or_else(PoisonError::into_inner).push(model);
                 }
             });
@@ -135,10 +138,10 @@ pub fn build_and_visit(seconds: u64, jobs: usize) -> Vec<Model> {
     models.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn visit(program: PathBuf, name: String, seconds: u64) -> Model {
+fn visit(program: PathBuf, name: String) -> Model {
     let mut model = Model { program, name, seconds: 0.0, sites: BTreeSet::new() };
     let started = Instant::now();
-    match model.run(&[("FLEETING_SITES", "1"), ("FLEETING_MODEL_SECONDS", &seconds.to_string())]) {
+    match model.run(&[("FLEETING_SITES", "1"), ("FLEETING_MODEL_SECONDS", VISIT_SECONDS)]) {
         Verdict::Failed(why) => panic!("{} fails as it is: {why}", model.name),
         Verdict::Spun => panic!("{} spins as it is", model.name),
         Verdict::Passed(text) => model.sites = text.lines().filter_map(Site::parse).collect(),
