@@ -1,279 +1,75 @@
-//! Random operations on a cache beside a naive twin: a `HashMap` of value and deadline, and a number for the time.
+//! Random operations on a cache beside a naive twin.
 //!
-//! Four bytes make an operation, so a property test and a fuzzer can share the generator. [`check`] runs a sequence on
-//! the cache and on the twin, compares every answer, and at the end compares contents, counts and removal reports.
+//! [`check`] runs a sequence of operations on the cache and on the twin, compares every answer, and at the end compares
+//! contents, counts and removal reports. `cache_op.rs` makes the operations, `cache_model.rs` is the twin.
+
+mod cache_model;
+mod cache_op;
 
 use std::collections::HashMap;
-use std::hash::BuildHasher;
 use std::time::Duration;
 
-use fleeting::{Cache, ManualClock, Op as Decision, Outcome, RemovalCause};
+use fleeting::RemovalCause::{self, Cleared, Expired, Removed, Replaced};
+use fleeting::{Cache, ManualClock, Op as Decision, Outcome};
 
-use super::common::{self, ConstantHasher, Removals};
+pub use self::cache_model::NEVER;
+use self::cache_model::Twin;
+pub use self::cache_op::{Hashing, KINDS, Op, Setup, span};
+use super::common::{self, Removals};
 
-/// One operation. The two numbers of `Retain` are a divisor and a remainder; those of `Fill` and `GetMany` a range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Op {
-    Insert(u8),
-    InsertWithTtl(u8, Duration),
-    InsertUntil(u8, Duration),
-    InsertIfAbsent(u8),
-    Replace(u8),
-    Update(u8),
-    Keep(u8),
-    Put(u8),
-    PutWithTtl(u8, Duration),
-    ComputeRemove(u8),
-    GetOrInsertWith(u8),
-    TryGetOrInsertWith(u8, bool),
-    Touch(u8, Duration),
-    GetAndTouch(u8, Duration),
-    Persist(u8),
-    Remove(u8),
-    Take(u8),
-    RemoveIf(u8, bool),
-    Retain(u8, u8),
-    Clear,
-    Increment(u8),
-    Underflow(u8),
-    Get(u8),
-    GetWithDeadline(u8),
-    Read(u8),
-    Peek(u8),
-    ContainsKey(u8),
-    GetMany(u8, u8),
-    Pinned(u8),
-    Iterate,
-    Fill(u8, u8, Duration),
-    Sweep,
-    Advance(Duration),
-}
+/// More operations than this are not run: the clock stays far from the end of time.
+pub const MOST: usize = 1_000;
 
-impl Op {
-    /// The generator: any four bytes are an operation, and most keys are among the first few.
-    pub fn from_bytes([kind, key, first, second]: [u8; 4]) -> Self {
-        let key = if key < 200 { key % 8 } else { key };
-        let ttl = span(first, second);
-        match kind % 48 {
-            0..=2 => Op::Insert(key),
-            3..=6 => Op::InsertWithTtl(key, ttl),
-            7 => Op::InsertUntil(key, ttl),
-            8 => Op::InsertIfAbsent(key),
-            9 => Op::Replace(key),
-            10 => Op::Update(key),
-            11 => Op::Keep(key),
-            12 => Op::Put(key),
-            13 => Op::PutWithTtl(key, ttl),
-            14 => Op::ComputeRemove(key),
-            15 => Op::GetOrInsertWith(key),
-            16 => Op::TryGetOrInsertWith(key, first % 2 == 0),
-            17..=20 => Op::Touch(key, ttl),
-            21 => Op::GetAndTouch(key, ttl),
-            22 => Op::Persist(key),
-            23..=24 => Op::Remove(key),
-            25 => Op::Take(key),
-            26 => Op::RemoveIf(key, first % 2 == 0),
-            27 if first < 64 => Op::Retain(1 + first % 7, second % 7),
-            27 => Op::Iterate,
-            28 if first < 32 => Op::Clear,
-            28 => Op::Get(key),
-            29 => Op::Increment(key),
-            30 => Op::Underflow(key),
-            31 => Op::GetWithDeadline(key),
-            32 => Op::Read(key),
-            33 => Op::Peek(key),
-            34 => Op::ContainsKey(key),
-            35 => Op::GetMany(key, first % 40),
-            36 => Op::Pinned(key),
-            37 => Op::Fill(key, first, span(second, first)),
-            38..=40 => Op::Sweep,
-            // No clock runs for centuries: steps are kept under three months.
-            _ => Op::Advance(ttl.min(common::seconds(90 * 86_400))),
-        }
-    }
-}
-
-/// A length of time: nothing, some nanoseconds up to years, or for ever.
-pub fn span(unit: u8, count: u8) -> Duration {
-    let nanoseconds: u64 = match unit % 10 {
-        0 | 1 => 1,
-        2 => 1_000,
-        3 => 1_000_000,
-        4 => 250_000_000,
-        5 | 6 => 1_000_000_000,
-        7 => 3_600_000_000_000,
-        8 => 86_400_000_000_000,
-        _ if count < 32 => return Duration::MAX,
-        _ => 31_536_000_000_000_000,
-    };
-    Duration::from_nanos(nanoseconds) * u32::from(count)
-}
-
-/// How the cache under test is built.
-#[derive(Clone, Copy, Debug)]
-pub struct Setup {
-    pub time_to_live: Option<Duration>,
-}
-
-struct Kept {
-    value: u32,
-    /// Elapsed time at which it stops being live; `None` for never.
-    deadline: Option<Duration>,
-}
-
-/// What may be reported about a value that has left, and whether a report must come at all.
-struct Fate {
-    causes: &'static [RemovalCause],
-    required: bool,
-}
-
-struct Twin {
-    now: Duration,
-    time_to_live: Option<Duration>,
-    entries: HashMap<u8, Kept>,
-    fates: HashMap<u32, Fate>,
-    values: u32,
-}
-
-use RemovalCause::{Cleared, Expired, Removed, Replaced};
-
-impl Twin {
-    fn is_live(&self, kept: &Kept) -> bool {
-        kept.deadline.is_none_or(|deadline| self.now < deadline)
-    }
-
-    fn live(&self, key: u8) -> Option<&Kept> {
-        self.entries.get(&key).filter(|kept| self.is_live(kept))
-    }
-
-    fn value(&self, key: u8) -> Option<u32> {
-        self.live(key).map(|kept| kept.value)
-    }
-
-    /// A value that no other operation of the sequence makes; increments stay below the next one.
-    fn fresh(&mut self) -> u32 {
-        self.values += 1 << 12;
-        self.values
-    }
-
-    fn deadline_in(&self, ttl: Option<Duration>) -> Option<Duration> {
-        ttl.and_then(|ttl| self.now.checked_add(ttl))
-    }
-
-    fn end(&mut self, value: u32, causes: &'static [RemovalCause], required: bool) {
-        self.fates.insert(value, Fate { causes, required });
-    }
-
-    /// Puts a value in place of what is there; answers whether that was live.
-    fn put(&mut self, key: u8, value: u32, deadline: Option<Duration>) -> bool {
-        let dead_on_arrival = deadline.is_some_and(|deadline| deadline <= self.now);
-        let was_live = self.live(key).is_some();
-        let causes: &[RemovalCause] = match (was_live, dead_on_arrival) {
-            (false, _) => &[Expired],
-            (true, false) => &[Replaced],
-            (true, true) => &[Replaced, Removed, Expired],
-        };
-        if let Some(old) = self.entries.remove(&key) {
-            self.end(old.value, causes, true);
-        }
-        if dead_on_arrival {
-            self.end(value, &[Expired, Removed], false);
-        } else {
-            self.entries.insert(key, Kept { value, deadline });
-        }
-        was_live
-    }
-
-    fn put_ttl(&mut self, key: u8, value: u32, ttl: Option<Duration>) -> bool {
-        self.put(key, value, self.deadline_in(ttl))
-    }
-
-    /// Puts a value and keeps the deadline, if the key is live.
-    fn amend(&mut self, key: u8, value: u32) -> bool {
-        let Some(deadline) = self.live(key).map(|kept| kept.deadline) else { return false };
-        self.put(key, value, deadline)
-    }
-
-    fn touch(&mut self, key: u8, ttl: Option<Duration>) -> bool {
-        if self.live(key).is_none() {
-            return false;
-        }
-        let deadline = self.deadline_in(ttl);
-        self.entries.get_mut(&key).expect("live").deadline = deadline;
-        true
-    }
-
-    fn remove(&mut self, key: u8) -> Option<u32> {
-        let value = self.value(key)?;
-        self.entries.remove(&key);
-        self.end(value, &[Removed], true);
-        Some(value)
-    }
-
-    fn remove_each(&mut self, causes: &'static [RemovalCause], condition: impl Fn(u8, u32) -> bool) {
-        let chosen: Vec<u8> =
-            self.contents().into_iter().filter(|(key, value)| condition(*key, *value)).map(|(key, _)| key).collect();
-        for key in chosen {
-            let kept = self.entries.remove(&key).expect("listed");
-            self.end(kept.value, causes, true);
-        }
-    }
-
-    /// The live entries, sorted.
-    fn contents(&self) -> Vec<(u8, u32)> {
-        let live = self.entries.iter().filter(|(_, kept)| self.is_live(kept));
-        let mut contents: Vec<_> = live.map(|(key, kept)| (*key, kept.value)).collect();
-        contents.sort_unstable();
-        contents
-    }
-}
-
-/// Runs the operations on caches of several kinds, each beside a twin.
+/// Runs what these bytes stand for: a setup, and operations.
 ///
 /// # Panics
 ///
-/// If an answer, the contents or the reports of a cache differ from the twin's.
-pub fn check(ops: &[Op]) {
-    let plain = Setup { time_to_live: None };
-    let mortal = Setup { time_to_live: Some(common::seconds(40)) };
-    run(ops, plain, ahash::RandomState::with_seeds(1, 2, 3, 4));
-    run(ops, mortal, ConstantHasher);
+/// As [`check`].
+pub fn check_bytes(bytes: &[u8]) {
+    let Some((setup, rest)) = bytes.split_first() else { return };
+    let ops: Vec<Op> = rest.as_chunks().0.iter().map(|bytes| Op::from_bytes(*bytes)).take(MOST).collect();
+    check(Setup::from_byte(*setup), &ops);
 }
 
-fn run<S: BuildHasher + Send + Sync + 'static>(ops: &[Op], setup: Setup, hasher: S) {
+/// Runs the operations on a cache beside its twin.
+///
+/// # Panics
+///
+/// If an answer, the contents or the reports of the cache differ from the twin's.
+pub fn check(setup: Setup, ops: &[Op]) {
     let clock = ManualClock::new();
     let removals = Removals::new();
     let log = removals.clone();
-    let mut builder = Cache::builder();
+    let mut builder = Cache::builder().cleanup_interval(Duration::ZERO).capacity(setup.capacity).clock(clock.clone());
     if let Some(ttl) = setup.time_to_live {
         builder = builder.time_to_live(ttl);
     }
-    let cache: Cache<u8, u32, S> = builder
-        .cleanup_interval(Duration::ZERO)
-        .clock(clock.clone())
+    if let Some(idle) = setup.time_to_idle {
+        builder = builder.time_to_idle(idle);
+    }
+    if !setup.counting {
+        builder = builder.without_stats();
+    }
+    let cache: Cached = builder
         .on_removal(move |key: &u8, value: &u32, cause| log.record(*key, *value, cause))
-        .hasher(hasher)
+        .hasher(setup.hashing)
         .build()
         .expect("valid");
-    let mut twin = Twin {
-        now: Duration::ZERO,
-        time_to_live: setup.time_to_live,
-        entries: HashMap::new(),
-        fates: HashMap::new(),
-        values: 0,
-    };
+    let mut twin = Twin::new(setup);
     for (at, op) in ops.iter().enumerate() {
         step(&cache, &clock, &mut twin, *op, at);
+        assert!(cache.len() >= twin.contents().len(), "step {at}, {op:?}: an entry is lost");
     }
     compare_contents(&cache, &mut twin);
-    compare_reports(&twin, removals.drain());
+    let reports = removals.drain();
+    compare_counts(&cache, setup, &twin, &reports);
+    compare_reports(&twin, reports);
 }
 
+type Cached = Cache<u8, u32, Hashing>;
+
 /// Runs one operation on both sides and compares the answers.
-fn step<S>(cache: &Cache<u8, u32, S>, clock: &ManualClock, twin: &mut Twin, op: Op, at: usize)
-where
-    S: BuildHasher + Send + Sync + 'static,
-{
+fn step(cache: &Cached, clock: &ManualClock, twin: &mut Twin, op: Op, at: usize) {
     let default = twin.time_to_live;
     match op {
         Op::Insert(key) => {
@@ -296,6 +92,12 @@ where
                 !twin.put_ttl(key, value, Some(ttl)),
                 "step {at}, {op:?}"
             );
+        }
+        Op::InsertSince(key, span) => {
+            let value = twin.fresh();
+            let Some(deadline) = clock.instant().checked_sub(span) else { return };
+            let was_live = twin.put_until(key, value, Some(twin.now.saturating_sub(span)));
+            assert_eq!(cache.insert_until(key, value, deadline), !was_live, "step {at}, {op:?}");
         }
         Op::InsertIfAbsent(key) => {
             let value = twin.fresh();
@@ -320,6 +122,37 @@ where
                 value
             });
             assert_eq!(updated, twin.amend(key, value), "step {at}, {op:?}");
+        }
+        Op::UpdateBeside(key, other) => {
+            let (value, beside) = (twin.fresh(), twin.fresh());
+            let expected = twin.live(key).is_some();
+            if expected {
+                twin.put_ttl(other, beside, default);
+                twin.amend(key, value);
+            }
+            // The closure runs again if its own insertion changed the bucket.
+            let mut inserted = false;
+            let updated = cache.update(&key, |_| {
+                if !std::mem::replace(&mut inserted, true) {
+                    cache.insert(other, beside);
+                }
+                value
+            });
+            assert_eq!(updated, expected, "step {at}, {op:?}");
+        }
+        Op::ComputeBeside(key, other) => {
+            let value = twin.fresh();
+            let expected = (twin.remove(other).is_some(), twin.live(key).is_some());
+            if !twin.amend(key, value) {
+                twin.put_ttl(key, value, default);
+            }
+            let mut removed = None;
+            let outcome = cache.compute(key, |_| {
+                removed.get_or_insert_with(|| cache.remove(&other));
+                Decision::Put(value)
+            });
+            let expected = (expected.0, if expected.1 { Outcome::Replaced } else { Outcome::Inserted });
+            assert_eq!((removed.unwrap_or(false), outcome), expected, "step {at}, {op:?}");
         }
         Op::Keep(key) | Op::Put(key) | Op::PutWithTtl(key, _) | Op::ComputeRemove(key) => {
             let (value, before) = (twin.fresh(), twin.value(key));
@@ -359,7 +192,7 @@ where
         }
         Op::GetOrInsertWith(key) => {
             let value = twin.fresh();
-            let before = twin.value(key);
+            let before = twin.hit(key);
             if before.is_none() {
                 twin.put_ttl(key, value, default);
             }
@@ -368,7 +201,7 @@ where
         Op::TryGetOrInsertWith(key, succeeds) => {
             let value = twin.fresh();
             let loaded = if succeeds { Ok(value) } else { Err("refused") };
-            let before = twin.value(key);
+            let before = twin.hit(key);
             if before.is_none() && succeeds {
                 twin.put_ttl(key, value, default);
             }
@@ -377,7 +210,7 @@ where
         }
         Op::Touch(key, ttl) => assert_eq!(cache.touch(&key, ttl), twin.touch(key, Some(ttl)), "step {at}, {op:?}"),
         Op::GetAndTouch(key, ttl) => {
-            let expected = twin.value(key);
+            let expected = twin.hit(key);
             twin.touch(key, Some(ttl));
             assert_eq!(cache.get_and_touch(&key, ttl), expected, "step {at}, {op:?}");
         }
@@ -402,23 +235,24 @@ where
         Op::Clear => {
             cache.clear();
             twin.remove_each(&[Cleared], |_, _| true);
-            let dead: Vec<u8> = twin.entries.keys().copied().collect();
-            for key in dead {
-                let kept = twin.entries.remove(&key).expect("listed");
-                twin.end(kept.value, &[Cleared, Expired], true);
-            }
+            twin.bury(&[Cleared, Expired]);
             assert_eq!(cache.len(), 0, "step {at}, {op:?}");
         }
         Op::Increment(key) => {
-            let expected = twin.value(key).map(|value| value + 1);
-            if let Some(value) = expected {
-                twin.amend(key, value);
-            }
-            assert_eq!(cache.increment(&key, 1), expected, "step {at}, {op:?}");
+            let (value, before) = (twin.fresh(), twin.value(key));
+            let expected = twin.amend(key, value).then_some(value);
+            let by = value - before.unwrap_or(0);
+            assert_eq!(cache.increment(&key, by), expected, "step {at}, {op:?}");
+        }
+        Op::Decrement(key) => {
+            let (value, before) = (twin.fresh_below(), twin.value(key));
+            let expected = twin.amend(key, value).then_some(value);
+            let by = before.unwrap_or(value) - value;
+            assert_eq!(cache.decrement(&key, by), expected, "step {at}, {op:?}");
         }
         Op::Underflow(key) => assert_eq!(cache.decrement(&key, u32::MAX), None, "step {at}, {op:?}"),
         Op::Fill(start, count, ttl) => {
-            for key in (0..count).map(|offset| start.wrapping_add(offset)) {
+            for key in range(start, count) {
                 let value = twin.fresh();
                 assert_eq!(
                     cache.insert_with_ttl(key, value, ttl),
@@ -426,6 +260,18 @@ where
                     "step {at}, {op:?}"
                 );
             }
+        }
+        Op::IterateWhileFilling(start, count) => iterate_while_filling(cache, twin, start, count, at),
+        Op::Hold(key) => {
+            let value = twin.fresh();
+            let pinned = cache.pin();
+            let held = pinned.get(&key);
+            let expected = twin.hit(key);
+            assert_eq!(cache.remove(&key), twin.remove(key).is_some(), "step {at}, {op:?}");
+            assert_eq!(cache.insert(key, value), !twin.put_ttl(key, value, default), "step {at}, {op:?}");
+            cache.sweep();
+            twin.bury(&[Expired]);
+            assert_eq!(held.copied(), expected, "step {at}, {op:?}");
         }
         Op::Sweep => {
             let resident = cache.len();
@@ -439,35 +285,33 @@ where
         }
         _ => look(cache, clock, twin, op, at),
     }
-    assert!(cache.len() >= twin.contents().len(), "step {at}, {op:?}: an entry is lost");
 }
 
 /// Runs one reading operation on both sides and compares the answers.
-fn look<S>(cache: &Cache<u8, u32, S>, clock: &ManualClock, twin: &Twin, op: Op, at: usize)
-where
-    S: BuildHasher + Send + Sync + 'static,
-{
+fn look(cache: &Cached, clock: &ManualClock, twin: &mut Twin, op: Op, at: usize) {
     match op {
-        Op::Get(key) => assert_eq!(cache.get(&key), twin.value(key), "step {at}, {op:?}"),
+        Op::Get(key) => assert_eq!(cache.get(&key), twin.hit(key), "step {at}, {op:?}"),
         Op::GetWithDeadline(key) => {
             let answer = cache.get_with_deadline(&key);
-            assert_eq!(answer.map(|(value, _)| value), twin.value(key), "step {at}, {op:?}");
-            let left = twin.live(key).and_then(|kept| kept.deadline).map(|deadline| deadline - twin.now);
-            // Beyond two centuries a deadline may be "never".
-            if left.is_none_or(|left| left < common::seconds(200 * 31_536_000)) {
-                let answered = answer.and_then(|(_, deadline)| deadline);
-                assert_eq!(answered, left.map(|left| clock.instant() + left), "step {at}, {op:?}");
-            }
+            // The deadline as this read found it: an idle time begins anew after that.
+            let deadline = twin.live(key).and_then(|kept| kept.deadline);
+            assert_eq!(answer.map(|(value, _)| value), twin.hit(key), "step {at}, {op:?}");
+            let expected = deadline.map(|deadline| clock.instant() + (deadline - twin.now));
+            assert_eq!(answer.and_then(|(_, deadline)| deadline), expected, "step {at}, {op:?}");
         }
-        Op::Read(key) => assert_eq!(cache.read(&key, |value| *value), twin.value(key), "step {at}, {op:?}"),
+        Op::Read(key) => assert_eq!(cache.read(&key, |value| *value), twin.hit(key), "step {at}, {op:?}"),
         Op::Peek(key) => assert_eq!(cache.peek(&key), twin.value(key), "step {at}, {op:?}"),
-        Op::ContainsKey(key) => assert_eq!(cache.contains_key(&key), twin.live(key).is_some(), "step {at}, {op:?}"),
-        Op::Pinned(key) => assert_eq!(cache.pin().get(&key).copied(), twin.value(key), "step {at}, {op:?}"),
+        Op::ContainsKey(key) => assert_eq!(cache.contains_key(&key), twin.hit(key).is_some(), "step {at}, {op:?}"),
+        Op::Pinned(key) => assert_eq!(cache.pin().get(&key).copied(), twin.hit(key), "step {at}, {op:?}"),
+        Op::Upgrade(key) => {
+            let handle = cache.downgrade().upgrade().expect("a handle is left");
+            assert_eq!(handle.get(&key), twin.hit(key), "step {at}, {op:?}");
+        }
         Op::GetMany(start, count) => {
-            let keys: Vec<u8> = (0..count).map(|offset| start.wrapping_add(offset)).collect();
+            let keys: Vec<u8> = range(start, count).collect();
             let mut answers = Vec::new();
             cache.get_many(&keys, |key, value| answers.push((*key, value.copied())));
-            let expected: Vec<_> = keys.iter().map(|key| (*key, twin.value(*key))).collect();
+            let expected: Vec<_> = keys.iter().map(|key| (*key, twin.hit(*key))).collect();
             assert_eq!(answers, expected, "step {at}, {op:?}");
         }
         Op::Iterate => {
@@ -482,17 +326,62 @@ where
     }
 }
 
+/// The keys of a range, which goes on at zero after the last key.
+fn range(start: u8, count: u8) -> impl Iterator<Item = u8> {
+    (0..count).map(move |offset| start.wrapping_add(offset))
+}
+
+/// What is there throughout an iteration is seen once, whatever comes in meanwhile; what comes in may be.
+fn iterate_while_filling(cache: &Cached, twin: &mut Twin, start: u8, count: u8, at: usize) {
+    let throughout = twin.contents();
+    let mut inserted = HashMap::new();
+    let mut seen = HashMap::new();
+    let (mut steps, mut keys) = (cache.iter(), range(start, count));
+    loop {
+        let (entry, key) = (steps.next(), keys.next());
+        if let Some((key, value)) = entry {
+            let fits = twin.value(key) == Some(value) || throughout.contains(&(key, value));
+            assert!(fits, "step {at}: iteration saw {value} under {key}");
+            assert_eq!(seen.insert(key, value), None, "step {at}: iteration saw {key} twice");
+        }
+        if let Some(key) = key {
+            let (value, ttl) = (twin.fresh(), twin.time_to_live);
+            assert_eq!(cache.insert(key, value), !twin.put_ttl(key, value, ttl), "step {at}: {key}");
+            inserted.insert(key, value);
+        }
+        if entry.is_none() && key.is_none() {
+            break;
+        }
+    }
+    for (key, value) in throughout {
+        let fits = seen.get(&key).is_some_and(|seen| *seen == value || inserted.get(&key) == Some(seen));
+        assert!(fits, "step {at}: {value} under {key} was there throughout, seen: {:?}", seen.get(&key));
+    }
+}
+
 /// Sweeps and compares everything that can be looked up.
-fn compare_contents<S: BuildHasher + Send + Sync + 'static>(cache: &Cache<u8, u32, S>, twin: &mut Twin) {
+fn compare_contents(cache: &Cached, twin: &mut Twin) {
     let mut left: Vec<(u8, u32)> = common::assert_sound(cache).into_iter().collect();
     left.sort_unstable();
     assert_eq!(left, twin.contents(), "contents at the end");
-    let dead: Vec<u8> = twin.entries.iter().filter(|(_, kept)| !twin.is_live(kept)).map(|(key, _)| *key).collect();
-    for key in dead {
-        let kept = twin.entries.remove(&key).expect("listed");
-        twin.end(kept.value, &[Expired], true);
-    }
+    twin.bury(&[Expired]);
     assert_eq!(cache.stats().contained_panics, 0);
+}
+
+/// The statistics tell what the twin and the reports tell.
+fn compare_counts(cache: &Cached, setup: Setup, twin: &Twin, reports: &[(u8, u32, RemovalCause)]) {
+    let stats = cache.stats();
+    assert_eq!(stats.rejected, 0);
+    if !setup.counting {
+        assert_eq!((stats.hits, stats.misses, stats.inserts), (0, 0, 0), "counted without being told to");
+        return;
+    }
+    assert_eq!((stats.hits, stats.misses), (twin.hits, twin.misses), "hits and misses");
+    assert_eq!(stats.inserts, stats.entries + stats.removed + stats.expired, "{stats:?}");
+    let reported = |causes: &[RemovalCause]| reports.iter().filter(|report| causes.contains(&report.2)).count() as u64;
+    assert_eq!(stats.replaced, reported(&[Replaced]), "replaced");
+    assert_eq!(stats.removed, reported(&[Removed, Cleared]), "removed");
+    assert_eq!(stats.expired, reported(&[Expired]), "expired");
 }
 
 /// Each value that left was reported once, with a cause that fits; each that is left was not.
