@@ -28,7 +28,7 @@ pub enum Kind {
     Retain,
     /// Insert a batch of new keys, so that the table grows.
     Grow,
-    /// Insert short-lived entries, let their time pass, sweep.
+    /// Insert short-lived entries, give some of them more time, let the time of the others pass, sweep.
     Sweep,
     /// Insert and remove on a small table, which leaves stale records until they are taken early.
     Early,

@@ -2,8 +2,11 @@
 //! finish a fixed amount of work of every kind meanwhile. Peers with locks must be seen to block, else it would prove nothing.
 //!
 //! ```text
-//! freeze [--quick] [--only NAME] [--freezes N] [--limit MILLISECONDS] [--seed N]
+//! freeze [--quick] [--only NAME] [--kind KIND] [--freezes N] [--blocked N] [--limit MILLISECONDS] [--seed N]
 //! ```
+//!
+//! `--only`: the subjects whose name has this in it. `--kind`: freeze in this kind of operation as far as can be. `--blocked`: end a subject's trial
+//! after so many freezes that blocked somebody. `--limit`: the time without a completed operation after which somebody is blocked.
 //!
 //! Exits with 1 if ours blocked anyone, gave a wrong answer, broke an invariant or leaked, if a kind of operation or a protocol's file was never
 //! frozen in, or if a peer with locks was not seen to block.
@@ -19,9 +22,12 @@ mod text;
 mod trial;
 mod worker;
 
+use std::fmt::Display;
 use std::process::ExitCode;
+use std::str::FromStr;
 use std::time::Duration;
 
+use crate::kinds::Kind;
 use crate::subjects::{
     CacheSubject, DashMapSubject, Expected, MokaSubject, MutexSubject, PapayaSubject, SkipMapSubject, StoreSubject,
     Subject,
@@ -32,27 +38,28 @@ use crate::trial::Extent;
 struct Options {
     quick: bool,
     only: Option<String>,
+    kind: Option<Kind>,
     freezes: Option<u32>,
+    blocked: Option<u32>,
     limit: Option<u64>,
     seed: u64,
 }
 
 impl Options {
     fn read() -> Result<Options, String> {
-        let mut options = Options { quick: false, only: None, freezes: None, limit: None, seed: 1 };
+        let mut options =
+            Options { quick: false, only: None, kind: None, freezes: None, blocked: None, limit: None, seed: 1 };
         let mut words = std::env::args().skip(1);
         while let Some(word) = words.next() {
             let mut value = || words.next().ok_or(format!("{word} wants a value"));
-            let number = |text: String| text.parse::<u64>().map_err(|error| format!("{text}: {error}"));
             match &*word {
                 "--quick" => options.quick = true,
                 "--only" => options.only = Some(value()?),
-                "--freezes" => {
-                    let freezes = number(value()?)?;
-                    options.freezes = Some(u32::try_from(freezes).map_err(|error| format!("{freezes}: {error}"))?);
-                }
-                "--limit" => options.limit = Some(number(value()?)?),
-                "--seed" => options.seed = number(value()?)?,
+                "--kind" => options.kind = Some(kind(&value()?)?),
+                "--freezes" => options.freezes = Some(number(&value()?)?),
+                "--blocked" => options.blocked = Some(number(&value()?)?),
+                "--limit" => options.limit = Some(number(&value()?)?),
+                "--seed" => options.seed = number(&value()?)?,
                 _ => return Err(format!("no such option: {word}")),
             }
         }
@@ -63,8 +70,17 @@ impl Options {
         let (ours, peers, blocked) = if self.quick { (150, 150, 1) } else { (1_500, 300, 3) };
         let freezes = self.freezes.unwrap_or(if expected == Expected::NeverBlocked { ours } else { peers });
         let limit = Duration::from_millis(self.limit.unwrap_or(if self.quick { 1_000 } else { 2_000 }));
-        Extent { freezes, blocked, limit, seed: self.seed }
+        Extent { freezes, blocked: self.blocked.unwrap_or(blocked), limit, kind: self.kind, seed: self.seed }
     }
+}
+
+fn number<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|error| format!("{text}: {error}"))
+}
+
+fn kind(text: &str) -> Result<Kind, String> {
+    let is_named = |kind: &Kind| format!("{kind:?}").eq_ignore_ascii_case(text);
+    Kind::ALL.into_iter().find(is_named).ok_or_else(|| format!("no such kind: {text}; there are {:?}", Kind::ALL))
 }
 
 fn main() -> ExitCode {
@@ -108,9 +124,14 @@ fn trial<S: Subject>(options: &Options, complaints: &mut Vec<String>) {
         report::kinds(&outcome);
         report::places(&places);
         if outcome.blocked == 0 {
-            report::memory(&memory::measure::<S>(if options.quick { 10 } else { 30 }, extent.limit));
+            match memory::measure::<S>(if options.quick { 10 } else { 30 }, extent.limit) {
+                Some(memory) => report::memory(&memory),
+                None => complaints.push(format!("{}: a replacement was blocked", S::NAME)),
+            }
         }
-        complaints.extend(report::complaints(&outcome, &places).map(|text| format!("{}: {text}", S::NAME)));
+        complaints.extend(
+            report::complaints(&outcome, &places, options.kind.is_none()).map(|text| format!("{}: {text}", S::NAME)),
+        );
     } else if S::EXPECTED == Expected::Blocked && outcome.blocked == 0 {
         complaints.push(format!("{}: it holds locks, and was not seen to block: the trial detects nothing", S::NAME));
     }

@@ -21,59 +21,60 @@ const COURSE: usize = 20_000;
 pub struct Memory {
     /// Bytes held back an operation of the others, in each freeze: the median and the most.
     pub frozen: (f64, f64),
-    /// The same while nobody is frozen.
-    pub thawed: (f64, f64),
-    /// Bytes above the start that were left when all had thawed, and the collector was flushed: the most.
+    /// The same while nobody is frozen: the median.
+    pub thawed: f64,
+    /// Bytes that were left when a freeze was over and the collector flushed, above those after the first: the most.
     pub left: i64,
 }
 
-/// Measures so many freezes.
-pub fn measure<S: Subject>(freezes: usize, limit: Duration) -> Memory {
+/// Measures so many freezes; None if somebody was blocked.
+pub fn measure<S: Subject>(freezes: usize, limit: Duration) -> Option<Memory> {
     let mut trial = Trial::<S>::start(Plan::Replace(COURSE), 7);
     let (arena, side) = (Arc::new(worker::arena::<S>()), Arc::new(worker::side::<S>()));
-    let mut memory = Memory::default();
-    let (mut frozen, mut thawed) = (Vec::new(), Vec::new());
+    let (mut frozen, mut thawed, mut left) = (Vec::new(), Vec::new(), Vec::new());
     let mut ignored = Outcome::default();
-    trial.begin_round(&arena, &side, None);
-    // Until all memory is in use that will be.
-    course(&trial, None, limit);
-    trial.end_round(&mut ignored);
-    S::leaked();
-    let start = allocator::bytes();
-    trial.begin_round(&arena, &side, None);
-    while frozen.len() < freezes {
-        thawed.push(course(&trial, None, limit));
+    let mut go_on = true;
+    while go_on && frozen.len() < freezes {
+        trial.begin_round(&arena, &side, None);
+        thawed.extend(grown(&trial, None, limit));
         let victim = frozen.len() % trial.slots.len();
         trial.arm(victim, Some(Kind::Replace), Duration::ZERO);
         if let Some(stopped) = trial.slots[victim].await_frozen(Duration::from_secs(1)) {
-            frozen.push(course(&trial, Some(victim), limit));
+            let bytes = grown(&trial, Some(victim), limit);
             drop(stopped);
+            go_on = bytes.is_some();
+            frozen.extend(bytes);
         }
         trial.end_round(&mut ignored);
         S::leaked();
-        memory.left = memory.left.max(allocator::bytes() - start);
-        trial.begin_round(&arena, &side, None);
+        left.push(allocator::bytes());
     }
-    trial.end_round(&mut ignored);
     trial.stop();
-    memory.frozen = median_and_most(frozen);
-    memory.thawed = median_and_most(thawed);
-    memory
+    frozen.sort_by(f64::total_cmp);
+    thawed.sort_by(f64::total_cmp);
+    // After the first round, all memory is in use that will be.
+    let above_first = left.iter().map(|bytes| bytes - left[0]).max().unwrap_or(0);
+    go_on.then(|| Memory {
+        frozen: (frozen[frozen.len() / 2], frozen[frozen.len() - 1]),
+        thawed: thawed[thawed.len() / 2],
+        left: above_first,
+    })
 }
 
-fn median_and_most(mut figures: Vec<f64>) -> (f64, f64) {
-    figures.sort_by(f64::total_cmp);
-    (figures[figures.len() / 2], figures[figures.len() - 1])
-}
-
-/// Has all but the victim do a course; returns by how many bytes an operation the process grew.
-fn course<S: Subject>(trial: &Trial<S>, victim: Option<usize>, limit: Duration) -> f64 {
+/// By how many bytes an operation the process grows while all but the victim do a course; None if one is blocked.
+fn grown<S: Subject>(trial: &Trial<S>, victim: Option<usize>, limit: Duration) -> Option<f64> {
     let others: Vec<&Slot> =
         trial.slots.iter().enumerate().filter(|(index, _)| Some(*index) != victim).map(|(_, slot)| *slot).collect();
-    let operations = || others.iter().map(|slot| slot.operations.load(Ordering::Relaxed)).sum::<u64>();
+    // In the first course the garbage from before the freeze is freed.
+    course(trial, &others, limit)?;
+    course(trial, &others, limit)
+}
+
+fn course<S: Subject>(trial: &Trial<S>, workers: &[&Slot], limit: Duration) -> Option<f64> {
+    let operations = || workers.iter().map(|slot| slot.operations.load(Ordering::Relaxed)).sum::<u64>();
     let (bytes, before) = (allocator::bytes(), operations());
-    assert!(trial.course(&others, limit), "a replacement was blocked");
-    let grown = (allocator::bytes() - bytes) as f64 / (operations() - before) as f64;
+    let is_done = trial.course(workers, limit);
+    let grown = (allocator::bytes() - bytes) as f64 / (operations() - before).max(1) as f64;
     trial.shared.generation.fetch_add(1, Ordering::AcqRel);
-    grown
+    is_done.then_some(grown)
 }

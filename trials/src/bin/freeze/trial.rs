@@ -40,6 +40,8 @@ pub struct Extent {
     pub blocked: u32,
     /// Time without one completed operation after which a worker is blocked.
     pub limit: Duration,
+    /// Freezes in this kind of operation as far as can be; None: in all in turn.
+    pub kind: Option<Kind>,
     /// Decides the moments and the victims.
     pub seed: u64,
 }
@@ -92,7 +94,7 @@ pub fn run<S: Subject>(extent: Extent) -> Outcome {
     let (mut round, mut side) = (0, Arc::new(worker::side::<S>()));
     while outcome.freezes < extent.freezes && outcome.blocked < extent.blocked {
         let arena = Arc::new(worker::arena::<S>());
-        let favourite = Kind::ALL[round as usize % Kind::ALL.len()];
+        let favourite = extent.kind.unwrap_or(Kind::ALL[round as usize % Kind::ALL.len()]);
         let victims = trial.victims(round % 4 == 3);
         // Growth takes place early in a round.
         let delay = Duration::from_micros(trial.random.below(if favourite == Kind::Grow { 300 } else { 1_500 }));

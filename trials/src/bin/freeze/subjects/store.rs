@@ -4,6 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use fleeting::{Cache, MemStore};
 
+use crate::allocator;
+
 use super::{Expected, HOUR, Hand, Subject, changed};
 
 /// See the module.
@@ -102,19 +104,22 @@ impl Subject for StoreSubject {
     }
 
     fn leaked() -> u64 {
-        flush(|| false);
+        flush();
         0
     }
 }
 
-/// Has the collector free what it can, until `done` or no more is to be expected.
-pub fn flush(done: impl Fn() -> bool) {
+/// Has the collector free what it can. Nobody else may be inside an operation.
+pub fn flush() {
     let builder = Cache::<u64, u64>::builder().cleanup_interval(Duration::ZERO);
     let cache = builder.build().expect("nothing here can be refused");
-    for _ in 0..1000 {
+    loop {
+        let before = allocator::bytes();
         // A sweep flushes some epochs, even an empty cache's.
-        cache.sweep();
-        if done() {
+        (0..50).for_each(|_| {
+            cache.sweep();
+        });
+        if allocator::bytes() >= before {
             return;
         }
     }
