@@ -67,11 +67,11 @@
 //! Lock-free: each retry is caused by another thread's successful CAS. User code (the caller's decision, `Eq`, the listener) runs between
 //! steps, never inside one.
 
-use core::{fmt, mem};
+use core::fmt;
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::clock::{Stopwatch, Time};
+use crate::contain::contain;
 use crate::epoch::{self, Guard, Ref};
 use crate::expiry::{CHUNK, DEAD, Deadline, ExpiryIndex, Filed, NEVER, RECORD_MIN, Timed, Which, tick};
 use crate::map::{Map, Owned, Seat, Unlinked};
@@ -297,11 +297,8 @@ impl<N: Timed> Engine<N> {
             RemovalCause::Removed | RemovalCause::Cleared | RemovalCause::Evicted => Count::Removed,
         });
         if let Some(listener) = &self.listener {
-            let call = AssertUnwindSafe(|| listener(unlinked.node(), cause));
-            if let Err(payload) = catch_unwind(call) {
+            if !contain(|| listener(unlinked.node(), cause)) {
                 self.counters.contained_panic();
-                // Its own drop may panic again.
-                mem::forget(payload);
             }
         }
     }

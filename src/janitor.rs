@@ -10,10 +10,10 @@
 
 use std::cell::Cell;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::contain::contain;
 use crate::sync::thread::{self, JoinHandle, Thread, ThreadId};
 use crate::sync::{AtomicBool, Mutex, Ordering, thread_local};
 
@@ -46,7 +46,7 @@ impl Janitor {
             let go_on = || !flag.load(Ordering::Relaxed);
             while park(interval, &go_on) {
                 // Callbacks are contained by the engine; this is for a panic of a user's clock, say.
-                let _ = catch_unwind(AssertUnwindSafe(|| work(&go_on)));
+                contain(|| work(&go_on));
             }
         };
         let handle = thread::Builder::new().name(NAME.into()).spawn(body)?;

@@ -30,6 +30,7 @@
 
 mod builder;
 mod cache;
+mod contain;
 mod integer;
 mod store;
 

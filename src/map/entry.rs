@@ -2,12 +2,10 @@
 
 #![allow(unsafe_code)]
 
-use core::mem;
-use core::panic::AssertUnwindSafe;
 use core::ptr::{self, NonNull};
-use std::panic::catch_unwind;
 
 use super::node::{Node, Owned};
+use crate::contain::contain;
 use crate::epoch::{self, Guard, Ref};
 use crate::expiry::{Meta, Timed};
 use crate::sync::{AtomicU64, Ordering};
@@ -100,10 +98,7 @@ where
         // SAFETY: N4, N1: the last use of a box's pointer.
         let entry = unsafe { Box::from_raw(this.as_ptr()) };
         // The user's `Drop` may panic: the collector must not unwind, and the rest is dropped all the same.
-        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(entry))) {
-            // So may the payload's.
-            mem::forget(payload);
-        }
+        contain(|| drop(entry));
     }
 }
 

@@ -4,6 +4,7 @@
 #![allow(dead_code, reason = "each test file uses a part of this module")]
 
 pub mod counted;
+pub mod counting;
 pub mod fates;
 pub mod threads;
 

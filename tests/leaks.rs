@@ -1,0 +1,83 @@
+//! Every allocation is given back: after each scenario, when its last handle is dropped and the collector is flushed, exactly
+//! as many bytes and blocks are allocated as before.
+//!
+//! Catches whatever is not retired, or not freed, once: nodes, tables (a growth that was under way), spills, chunks, piles, hints,
+//! flights, janitors, panic payloads. One test, so that nothing else allocates meanwhile. Each scenario runs once to warm up: thread-locals, the
+//! collector's own structures and lazy statics stay. What leaks is printed by size.
+
+mod common;
+mod scenarios;
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use common::counting::{Counting, Level};
+use common::quieten_provoked_panics;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Rounds that are measured, after the one that warms up.
+const ROUNDS: usize = 2;
+
+/// Flushes that free all that can be freed: many times what an epoch needs.
+const FLUSHES: usize = 64;
+
+/// How long the level is waited for. A janitor that was told to end by its own callback may take a moment.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// The level when the collector has freed what it can.
+///
+/// The collector frees the nodes of its own queue by way of that queue: each flush leaves one behind, and up to three of them may be
+/// on their way for ever. Pins without a flush let them all arrive (a thread collects once in 128 pins); then one flush and more pins leave exactly one.
+fn level() -> Level {
+    for _ in 0..FLUSHES {
+        crossbeam_epoch::pin().flush();
+        thread::yield_now();
+    }
+    for _ in 0..3 {
+        (0..16 * 128).for_each(|_| drop(crossbeam_epoch::pin()));
+        crossbeam_epoch::pin().flush();
+    }
+    (0..16 * 128).for_each(|_| drop(crossbeam_epoch::pin()));
+    Level::now()
+}
+
+/// Drives the collector until the level is the `wanted` one (if None: is the same twice); the level that it is at, if
+/// that does not come.
+fn settle(wanted: Option<&Level>) -> Result<Level, Level> {
+    let limit = Instant::now() + LIMIT;
+    let mut before = level();
+    loop {
+        let now = level();
+        if now == *wanted.unwrap_or(&before) {
+            return Ok(now);
+        }
+        if Instant::now() > limit {
+            return Err(now);
+        }
+        before = now;
+    }
+}
+
+#[test]
+fn every_allocation_is_given_back() {
+    quieten_provoked_panics();
+    // FLEETING_LEAK runs those scenarios only whose name holds it.
+    let only = std::env::var("FLEETING_LEAK").unwrap_or_default();
+    let mut leaks = Vec::new();
+    for (name, scenario) in scenarios::ALL.iter().filter(|(name, _)| name.contains(&only)) {
+        let start = Instant::now();
+        scenario();
+        for round in 1..=ROUNDS {
+            let before = settle(None).unwrap_or_else(|_| panic!("{name}: the level before does not settle"));
+            scenario();
+            if let Err(after) = settle(Some(&before)) {
+                leaks.push(format!("{name}, round {round}: {}", after.beyond(&before)));
+                break;
+            }
+        }
+        println!("{name}: {:.2?}", start.elapsed());
+    }
+    assert!(leaks.is_empty(), "not given back:\n{}", leaks.join("\n"));
+}
