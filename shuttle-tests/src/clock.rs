@@ -52,6 +52,11 @@ impl StepClock {
         Duration::from_nanos(self.0.elapsed.load(Ordering::SeqCst))
     }
 
+    /// How many handles there are to it; each cache has one.
+    pub fn handles(&self) -> usize {
+        Arc::strong_count(&self.0)
+    }
+
     /// An instant of the clock.
     pub fn instant(&self, elapsed: Duration) -> Instant {
         self.0.origin + elapsed

@@ -17,6 +17,7 @@
 pub mod caches;
 pub mod clock;
 pub mod explore;
+pub mod freeze;
 pub mod ledger;
 pub mod stores;
 

@@ -129,7 +129,7 @@ fn callbacks() {
                     }
                 }
                 depth.fetch_sub(1, Ordering::SeqCst);
-                if value.number % 5 == 0 {
+                if value.number.is_multiple_of(5) {
                     resume_unwind(Box::new("provoked"));
                 }
             })
