@@ -296,10 +296,10 @@ impl<N: Timed> Engine<N> {
             RemovalCause::Replaced => Count::Replaced,
             RemovalCause::Removed | RemovalCause::Cleared | RemovalCause::Evicted => Count::Removed,
         });
-        if let Some(listener) = &self.listener {
-            if !contain(|| listener(unlinked.node(), cause)) {
-                self.counters.contained_panic();
-            }
+        if let Some(listener) = &self.listener
+            && !contain(|| listener(unlinked.node(), cause))
+        {
+            self.counters.contained_panic();
         }
     }
 
