@@ -71,7 +71,8 @@ fn watched() -> (Numbers, Arc<AtomicUsize>, Arc<OnceLock<WeakCache<u64, u64, Ide
     let cache =
         numbers().clock(clock.clone()).cleanup_interval(INTERVAL).on_removal(listener).build().expect("a cache");
     cache.insert_with_ttl(K, 1, INTERVAL);
-    clock.advance(INTERVAL);
+    // Past the tick that it is filed under.
+    clock.advance(2 * INTERVAL);
     (cache, expired, stopped)
 }
 
@@ -128,7 +129,7 @@ fn drop_against_drop_by_a_callback() {
         let store = store.build().expect("a store");
         assert!(weak.set(store.downgrade()).is_ok());
         store.save_for("token", "data", INTERVAL);
-        clock.advance(INTERVAL);
+        clock.advance(2 * INTERVAL);
         // A step of the model, so that the other thread may come before or after.
         step.fetch_add(1, Ordering::Relaxed);
         drop(store);
