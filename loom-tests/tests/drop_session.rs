@@ -83,11 +83,11 @@ fn find_against_save_against_take() {
         || {
             let store = store();
             store.save("token", [1], later());
-            let (found, (), taken) = trio(
+            let ((), taken, found) = trio(
                 &store,
-                |store| store.find("token"),
                 |store| store.save("token", [2], later()),
                 |store| store.take("token"),
+                |store| store.find("token"),
             );
             (found.map(|data| data[0]), taken.map(|data| data[0]))
         },
