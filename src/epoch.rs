@@ -130,6 +130,7 @@ mod real {
 /// The model's reclaimer: it knows when each object was retired, and tells on whoever comes too late.
 #[cfg(all(any(loom, shuttle), not(fleeting_real_epoch)))]
 mod oracle {
+    use core::any::type_name;
     use std::cell::RefCell;
     use std::collections::HashMap;
 
@@ -144,7 +145,8 @@ mod oracle {
         time: u64,
         /// Object -> the time it was retired at, if it was.
         objects: HashMap<usize, Option<u64>>,
-        retired: Vec<(usize, Box<dyn FnOnce()>)>,
+        /// With what it is, to be told.
+        retired: Vec<(usize, &'static str, Box<dyn FnOnce()>)>,
     }
 
     thread_local! {
@@ -198,7 +200,7 @@ mod oracle {
             assert!(known.is_none(), "retired twice");
             *known = Some(time);
             // SAFETY: E2, by the caller.
-            state.retired.push((pointer.addr(), Box::new(move || unsafe { free(pointer) })));
+            state.retired.push((pointer.addr(), type_name::<T>(), Box::new(move || unsafe { free(pointer) })));
         });
     }
 
@@ -216,9 +218,9 @@ mod oracle {
     /// Ends one execution of a model: frees what was retired, and panics if anything is left.
     pub fn finish() {
         loop {
-            let Some((object, free)) = STATE.with_borrow_mut(|state| state.retired.pop()) else { break };
+            let Some((object, what, free)) = STATE.with_borrow_mut(|state| state.retired.pop()) else { break };
             let is_known = STATE.with_borrow(|state| state.objects.contains_key(&object));
-            assert!(is_known, "an object was freed before its grace period was over");
+            assert!(is_known, "{what} was freed before its grace period was over");
             free();
         }
         let left = STATE.with_borrow_mut(|state| std::mem::take(state).objects.len());

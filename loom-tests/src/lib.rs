@@ -117,7 +117,7 @@ impl Model {
         for outcome in expected.iter().filter(|_| !is_stopped && !is_weakened) {
             assert!(outcomes.contains(outcome), "{}: {outcome:?} never came up, only {outcomes:?}", self.name);
         }
-        let orders = std::mem::take(&mut *ORDERS.lock().unwrap_or_else(PoisonError::into_inner));
+        let orders = ORDERS.take();
         for order in orders.iter().filter(|_| !is_stopped && !is_weakened) {
             let contrary = (order.1, order.0);
             assert!(orders.contains(&contrary), "{}: only seen that {order:?} ended in this order", self.name);
@@ -142,8 +142,11 @@ fn start() {}
 #[cfg(fleeting_real_epoch)]
 fn finish() {}
 
-/// Which threads of a model, by number, were seen to end before which. Plain memory, of which loom knows nothing.
-static ORDERS: Mutex<BTreeSet<(usize, usize)>> = Mutex::new(BTreeSet::new());
+thread_local! {
+    /// Which threads of a model, by number, were seen to end before which. Plain memory, of which loom knows nothing: all threads of
+    /// a model run on one of the system's.
+    static ORDERS: RefCell<BTreeSet<(usize, usize)>> = RefCell::default();
+}
 
 /// The threads of one execution that have ended, in order.
 #[derive(Clone, Default)]
@@ -152,8 +155,7 @@ struct Ended(Rc<RefCell<Vec<usize>>>);
 impl Ended {
     fn note(&self, thread: usize) {
         let mut ended = self.0.borrow_mut();
-        let mut orders = ORDERS.lock().unwrap_or_else(PoisonError::into_inner);
-        orders.extend(ended.iter().map(|&before| (before, thread)));
+        ORDERS.with_borrow_mut(|orders| orders.extend(ended.iter().map(|&before| (before, thread))));
         ended.push(thread);
     }
 }

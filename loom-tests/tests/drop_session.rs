@@ -72,15 +72,22 @@ fn release_against_clone_against_drop() {
 #[test]
 fn find_against_save_against_take() {
     Model::new("find_against_save_against_take").plain(2).rmw(3).explore(
-        &[(Some(1), Some(1)), (Some(2), Some(2)), (None, Some(2)), (None, Some(1)), (Some(2), Some(1))],
+        &[
+            (Some(1), Some(1)),
+            (Some(1), Some(2)),
+            (Some(2), Some(2)),
+            (None, Some(2)),
+            (None, Some(1)),
+            (Some(2), Some(1)),
+        ],
         || {
             let store = store();
             store.save("token", [1], later());
-            let (found, (), taken) = trio(
+            let ((), taken, found) = trio(
                 &store,
-                |store| store.find("token"),
                 |store| store.save("token", [2], later()),
                 |store| store.take("token"),
+                |store| store.find("token"),
             );
             (found.map(|data| data[0]), taken.map(|data| data[0]))
         },

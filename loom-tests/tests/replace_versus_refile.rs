@@ -130,7 +130,7 @@ fn stale() -> World {
 fn remove_against_early_take() {
     Model::new("remove_against_early_take").plain(4).rmw(4).explore(&[2, 3], || {
         let world = stale();
-        let (swept, removed) = pair(&world, World::sweep, |world| world.remove(K));
+        let (removed, swept) = pair(&world, |world| world.remove(K), World::sweep);
         assert_eq!((swept, removed), (0, true));
         assert_eq!((world.find(K), world.entries(), world.expired()), (None, 0, 0));
         world.records()

@@ -71,9 +71,13 @@ fn watched() -> (Numbers, Arc<AtomicUsize>, Arc<OnceLock<WeakCache<u64, u64, Ide
     let cache =
         numbers().clock(clock.clone()).cleanup_interval(INTERVAL).on_removal(listener).build().expect("a cache");
     cache.insert_with_ttl(K, 1, INTERVAL);
-    clock.advance(INTERVAL);
+    // Past the tick that it is filed under.
+    clock.advance(2 * INTERVAL);
     (cache, expired, stopped)
 }
+
+/// A handle for each thread, and the number of those that are gone.
+type Handles = Rc<([Cell<Option<Numbers>>; 2], loom::sync::atomic::AtomicUsize)>;
 
 /// Sweeps by hand and by the janitor, beside the drop of a handle: the last one stops the janitor, and frees all.
 #[test]
@@ -81,11 +85,24 @@ fn drop_against_sweep() {
     Model::new("drop_against_sweep").plain(1).rmw(1).explore(&[1, 0], || {
         let (cache, expired, _) = watched();
         let weak = cache.downgrade();
-        let handles = Rc::new([Cell::new(Some(cache.clone())), Cell::new(Some(cache))]);
-        let take =
-            |handles: &Rc<[Cell<Option<Numbers>>; 2]>, index: usize| handles[index].take().expect("one a thread");
-        let ((), swept) =
-            pair(&handles, move |handles| drop(take(handles, 0)), move |handles| take(handles, 1).sweep());
+        // A step before each drop, of which loom sees nothing by itself: so that either is the last.
+        let handle = |cache: Numbers| Cell::new(Some(cache));
+        let handles = Rc::new(([handle(cache.clone()), handle(cache)], loom::sync::atomic::AtomicUsize::new(0)));
+        let drop_one = |handles: &Handles, cache: Numbers| {
+            handles.1.fetch_add(1, Ordering::Relaxed);
+            drop(cache);
+        };
+        let take = |handles: &Handles, index: usize| handles.0[index].take().expect("one a thread");
+        let ((), swept) = pair(
+            &handles,
+            move |handles| drop_one(handles, take(handles, 0)),
+            move |handles| {
+                let cache = take(handles, 1);
+                let swept = cache.sweep();
+                drop_one(handles, cache);
+                swept
+            },
+        );
         assert!(weak.upgrade().is_none());
         assert_eq!(expired.load(Ordering::Relaxed), 1, "each entry is told of once");
         swept
@@ -128,7 +145,7 @@ fn drop_against_drop_by_a_callback() {
         let store = store.build().expect("a store");
         assert!(weak.set(store.downgrade()).is_ok());
         store.save_for("token", "data", INTERVAL);
-        clock.advance(INTERVAL);
+        clock.advance(2 * INTERVAL);
         // A step of the model, so that the other thread may come before or after.
         step.fetch_add(1, Ordering::Relaxed);
         drop(store);

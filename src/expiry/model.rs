@@ -1,7 +1,8 @@
 //! The stand-in for `skip.rs` in models. A plain `std` mutex: loom's would add edges that the skip list does not promise.
 //!
 //! What it does promise, an atomic of the model's says: who finds a pile sees it made. (Somewhat more: who looks sees all piles
-//! made that were inserted by then.)
+//! made that were inserted by then.) Discarded piles are kept until the end, as the oracle keeps what was retired: the last handle's drop
+//! would read a head without the order between threads that `Arc` gives, of which loom knows nothing.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -15,12 +16,13 @@ use crate::sync::{AtomicUsize, Ordering};
 #[derive(Debug)]
 pub struct Ticks {
     list: Mutex<BTreeMap<u64, Arc<Pile>>>,
+    discarded: Mutex<Vec<Arc<Pile>>>,
     inserted: AtomicUsize,
 }
 
 impl Ticks {
     pub fn new() -> Ticks {
-        Ticks { list: Mutex::default(), inserted: AtomicUsize::new(0) }
+        Ticks { list: Mutex::default(), discarded: Mutex::default(), inserted: AtomicUsize::new(0) }
     }
 
     pub fn pile(&self, tick: u64, start: u64, _guard: &Guard) -> Arc<Pile> {
@@ -46,8 +48,8 @@ impl Ticks {
         self.looked();
         let mut list = self.lock();
         if list.get(&pile.tick()).is_some_and(|found| Arc::ptr_eq(found, pile)) {
-            // The caller's handle keeps it: nothing is dropped under the lock.
-            list.remove(&pile.tick());
+            let removed = list.remove(&pile.tick());
+            self.discarded.lock().unwrap_or_else(PoisonError::into_inner).extend(removed);
         }
     }
 
