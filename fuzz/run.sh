@@ -24,7 +24,7 @@ for target in "${targets[@]}"; do
   [ ! -e "fuzz/$target.dict" ] || dictionary=(-dict="fuzz/$target.dict")
   # An input that takes a minute is a hang, and 2 GiB are a leak.
   if ! cargo +nightly fuzz run "$target" "$found" "$kept" -- \
-    -max_total_time="$seconds" -timeout=60 -rss_limit_mb=2048 -max_len=2048 \
+    -max_total_time="$seconds" -timeout=60 -rss_limit_mb=2048 -max_len=1024 -len_control=0 \
     -print_final_stats=1 "${dictionary[@]}" >"$log" 2>&1; then
     tail -n 60 "$log"
     echo "$target: FAILED"

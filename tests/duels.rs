@@ -6,11 +6,11 @@ mod common;
 use std::time::Duration;
 
 use common::threads::duel;
-use common::{assert_sound, assert_store_sound, ignore, manual_cache, manual_store, seconds, stress_factor};
+use common::{assert_sound, assert_store_sound, ignore, manual_cache, manual_store, scaled, seconds};
 use fleeting::{Cache, ManualClock, Op, Outcome};
 
 fn rounds() -> u64 {
-    40_000 * stress_factor()
+    scaled(40_000)
 }
 
 /// Catches an expiry that is decided against a touch which answered true, by whichever operation meets the dead entry.

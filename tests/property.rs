@@ -30,9 +30,11 @@ fn store_operations(longest: usize) -> impl Strategy<Value = Vec<store_twin::Op>
     vec(any::<[u8; 4]>().prop_map(store_twin::Op::from_bytes), 0..longest)
 }
 
-fn cases(count: u32) -> ProptestConfig {
-    let count = count.saturating_mul(u32::try_from(common::stress_factor()).unwrap_or(u32::MAX));
-    ProptestConfig { cases: count, failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::default() }
+/// So many cases times the stress factor, but no more than `PROPTEST_CASES`.
+fn cases(count: u64) -> ProptestConfig {
+    let most = std::env::var("PROPTEST_CASES").ok().and_then(|text| text.parse().ok()).unwrap_or(u32::MAX);
+    let cases = u32::try_from(common::scaled(count)).unwrap_or(u32::MAX).min(most);
+    ProptestConfig { cases, failure_persistence: None, max_shrink_iters: 20_000, ..ProptestConfig::default() }
 }
 
 proptest! {

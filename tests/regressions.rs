@@ -1,6 +1,7 @@
 //! Bugs that were found once, each by its smallest input. A test that hangs has failed.
 
-use std::hash::{BuildHasher, Hasher};
+use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
+use std::sync::Arc;
 use std::time::Duration;
 
 use fleeting::{Cache, ManualClock};
@@ -174,4 +175,28 @@ fn a_capacity_that_cannot_be_had_is_an_error() {
         let error = Cache::<u64, u64>::builder().capacity(capacity).build().expect_err("too large");
         assert_eq!(error.field(), "capacity");
     }
+}
+
+/// Keys were hashed by `BuildHasher::hash_one`, which ahash specializes by type on nightly: a key was not found by its borrowed form.
+#[test]
+fn a_key_is_found_by_its_borrowed_form_whatever_hash_one_does() {
+    #[derive(Default)]
+    struct Specialized(RandomState);
+    impl BuildHasher for Specialized {
+        type Hasher = DefaultHasher;
+        fn build_hasher(&self) -> DefaultHasher {
+            self.0.build_hasher()
+        }
+        fn hash_one<T: Hash>(&self, key: T) -> u64 {
+            let mut hasher = self.build_hasher();
+            std::any::type_name::<T>().hash(&mut hasher);
+            key.hash(&mut hasher);
+            hasher.finish()
+        }
+    }
+    let builder = Cache::<Arc<str>, u64>::builder().cleanup_interval(Duration::ZERO).hasher(Specialized::default());
+    let cache = builder.build().expect("sane");
+    cache.insert("key".into(), 1);
+    assert_eq!(cache.get("key"), Some(1));
+    assert!(cache.remove("key"));
 }

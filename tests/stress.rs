@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use common::fates::Fates;
 use common::threads::{WORKERS, beside, workers};
-use common::{Random, assert_sound, ignore, manual_cache, nanoseconds, seconds, stress_factor};
+use common::{Random, assert_sound, ignore, manual_cache, nanoseconds, scaled, seconds};
 use fleeting::{Cache, ManualClock, Op, Outcome, RemovalCause};
 
 /// A value that knows its key and when its writer made it.
@@ -42,7 +42,7 @@ fn own(cache: &Cache<u64, Stamp>, worker: u64, keys: u64) {
     let mut random = Random::new(worker + keys);
     let mut twin: HashMap<u64, u64> = HashMap::new();
     let mut last_seen: HashMap<u64, u64> = HashMap::new();
-    for count in 0..80_000 * stress_factor() {
+    for count in 0..scaled(80_000) {
         let key = random.below(keys / WORKERS) * WORKERS + worker;
         let (stamp, held) = (Stamp { key, count }, twin.get(&key).copied());
         let old = held.map(|count| Stamp { key, count });
@@ -118,7 +118,7 @@ fn insertions_less_removals_are_what_is_left() {
         beside(sweep, || {
             workers(|worker| {
                 let mut random = Random::new(worker * 31 + keys);
-                for count in 0..80_000 * stress_factor() {
+                for count in 0..scaled(80_000) {
                     let key = random.below(keys);
                     let stamp = Stamp { key, count };
                     let change = match random.below(11) {
@@ -194,7 +194,7 @@ fn every_value_is_reported_once_or_still_there() {
 }
 
 fn steps() -> u64 {
-    50_000 * stress_factor()
+    scaled(50_000)
 }
 
 /// One thread of [`every_value_is_reported_once_or_still_there`]. Deadlines are a few ticks of the clock ahead.
@@ -286,7 +286,7 @@ fn no_update_is_lost() {
         }
         cache.sweep();
     };
-    let steps = 200_000 * stress_factor();
+    let steps = scaled(200_000);
     beside(grow, || {
         workers(|worker| {
             let mut random = Random::new(worker);

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use common::fates::Fates;
 use common::threads::{WORKERS, beside, workers};
-use common::{Random, assert_store_sound, ignore, manual_store, nanoseconds, seconds, stress_factor, wall_start};
+use common::{Random, assert_store_sound, ignore, manual_store, nanoseconds, scaled, seconds, wall_start};
 use fleeting::{ManualClock, MemStore};
 
 /// Data that says whose it is and can be checked for damage: the token's number, a count, and a filling made from both.
@@ -64,7 +64,7 @@ fn mixed_requests_add_up() {
 }
 
 fn steps() -> u64 {
-    50_000 * stress_factor()
+    scaled(50_000)
 }
 
 /// One thread of [`mixed_requests_add_up`].
@@ -139,7 +139,7 @@ fn serve(store: &MemStore, clock: &ManualClock, worker: u64, tokens: u64, fates:
 fn counting_by_compare_and_save_loses_nothing() {
     let (store, clock) = manual_store();
     store.save_for("cart", 0_u64.to_le_bytes(), seconds(60));
-    let steps = 50_000 * stress_factor();
+    let steps = scaled(50_000);
     let disturb = || {
         store.touch("cart", clock.system_time() + seconds(90));
         store.sweep();
@@ -167,7 +167,7 @@ fn counting_by_compare_and_save_loses_nothing() {
 #[test]
 fn exactly_one_create_and_one_rename_win() {
     let (store, clock) = manual_store();
-    let rounds = 8_000 * stress_factor();
+    let rounds = scaled(8_000);
     let start = Barrier::new(WORKERS as usize);
     let created: Vec<AtomicU64> = (0..rounds).map(|_| AtomicU64::new(0)).collect();
     let renamed: Vec<AtomicU64> = (0..rounds).map(|_| AtomicU64::new(0)).collect();
@@ -193,7 +193,7 @@ fn exactly_one_create_and_one_rename_win() {
 #[test]
 fn exactly_one_of_several_sessions_gets_the_new_token() {
     let (store, clock) = manual_store();
-    let rounds = 8_000 * stress_factor();
+    let rounds = scaled(8_000);
     let start = Barrier::new(WORKERS as usize);
     let won: Vec<AtomicU64> = (0..rounds).map(|_| AtomicU64::new(0)).collect();
     workers(|worker| {
@@ -217,7 +217,7 @@ fn exactly_one_of_several_sessions_gets_the_new_token() {
 #[test]
 fn a_renamed_session_can_always_be_found() {
     let (store, clock) = manual_store();
-    let steps = 400_000 * stress_factor();
+    let steps = scaled(400_000);
     // The rename from token n to n + 1 starts only after `intent` is n + 1.
     let intent = AtomicU64::new(0);
     store.save_for(token_of(0), "the session", seconds(60));
@@ -247,7 +247,7 @@ fn a_renamed_session_can_always_be_found() {
 #[test]
 fn nothing_revives_a_deleted_session() {
     let (store, clock) = manual_store();
-    let rounds = 10_000 * stress_factor();
+    let rounds = scaled(10_000);
     let start = Barrier::new(WORKERS as usize);
     workers(|worker| {
         for round in 0..rounds {
@@ -280,7 +280,7 @@ fn all_lists_each_session_that_is_there_throughout_once() {
     const STABLE: u64 = 400;
     const MOST: u64 = 8_000;
     let mut walks = 0;
-    for _ in 0..5 * stress_factor() {
+    for _ in 0..scaled(5) {
         let (store, clock) = manual_store();
         for number in 0..STABLE {
             store.save_for(token_of(number), data_of(number, 0), seconds(600));
@@ -312,5 +312,5 @@ fn all_lists_each_session_that_is_there_throughout_once() {
         });
         assert_store_sound(&store);
     }
-    assert!(walks > 5 * stress_factor(), "hardly any walk met a growth");
+    assert!(walks > scaled(5), "hardly any walk met a growth");
 }

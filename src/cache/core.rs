@@ -1,7 +1,7 @@
 //! What all handles of a cache share, and the steps that its public operations are made of.
 
 use std::borrow::Borrow;
-use std::hash::{BuildHasher, Hash};
+use std::hash::{BuildHasher, Hash, Hasher};
 use std::time::Duration;
 
 use crate::engine::{Engine, Step, Written, spread};
@@ -91,7 +91,11 @@ where
 {
     #[inline]
     pub(super) fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
-        spread(self.hasher.hash_one(key))
+        // Not `hash_one`: a hasher may specialize that by type, as ahash does on nightly, and a key's borrowed form is of another
+        // type, with the same hash only by way of `Hash`.
+        let mut hasher = self.hasher.build_hasher();
+        key.hash(&mut hasher);
+        spread(hasher.finish())
     }
 
     #[inline]

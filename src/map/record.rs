@@ -9,7 +9,7 @@
 //!
 //! | label | release side | acquire side | carries |
 //! |---|---|---|---|
-//! | drop-session | each decrement of the count | the fence before freeing | every use of the bytes |
+//! | drop-session | each decrement of the count | the load before freeing | every use of the bytes |
 
 #![allow(unsafe_code)]
 
@@ -22,7 +22,7 @@ use super::node::{Node, Owned};
 use crate::epoch::{self, Guard, Ref};
 use crate::error::TooLong;
 use crate::expiry::{Meta, Timed};
-use crate::sync::{AtomicUsize, Ordering, fence};
+use crate::sync::{AtomicUsize, Ordering};
 
 /// A session: the struct is followed by the bytes of the token and of the data.
 #[repr(C)]
@@ -133,12 +133,13 @@ impl Node for Record {
     unsafe fn release(this: NonNull<Self>) {
         // SAFETY: R1: the map's own reference keeps the record alive until here.
         let references = unsafe { &(*this.as_ptr()).references };
-        // Ordering: Release [drop-session] with the fence: every use comes before the freeing.
+        // Ordering: Release [drop-session] with the load: every use comes before the freeing.
         if references.fetch_sub(1, Ordering::Release) != 1 {
             return;
         }
-        // Ordering: Acquire [drop-session].
-        fence(Ordering::Acquire);
+        // Ordering: Acquire [drop-session]. A load of the count that was just brought to zero, of one release sequence with all decrements.
+        // (No fence: ThreadSanitizer does not understand those.)
+        references.load(Ordering::Acquire);
         epoch::died(this.as_ptr());
         // SAFETY: R1: the last reference is gone; the lengths are those it was made with.
         let record = unsafe { this.read() };

@@ -5,7 +5,7 @@ use std::sync::{Barrier, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Random, lock, stress_factor};
+use super::{Random, lock, scaled};
 
 /// How many threads [`workers`] starts.
 pub const WORKERS: u64 = 4;
@@ -105,7 +105,7 @@ pub fn duel<L, R: Send>(
         });
         let _finish = Finish(started);
         let mut random = Random::new(2);
-        let limit = Instant::now() + Duration::from_millis(1_500 * stress_factor());
+        let limit = Instant::now() + Duration::from_millis(scaled(1_500));
         for round in 1..=rounds {
             if Instant::now() > limit {
                 break;
