@@ -67,7 +67,7 @@ impl Options {
     }
 
     fn extent(&self, expected: Expected) -> Extent {
-        let (ours, peers, blocked) = if self.quick { (150, 150, 1) } else { (1_500, 300, 3) };
+        let (ours, peers, blocked) = if self.quick { (150, 50, 1) } else { (1_500, 300, 3) };
         let freezes = self.freezes.unwrap_or(if expected == Expected::NeverBlocked { ours } else { peers });
         let limit = Duration::from_millis(self.limit.unwrap_or(if self.quick { 1_000 } else { 2_000 }));
         Extent { freezes, blocked: self.blocked.unwrap_or(blocked), limit, kind: self.kind, seed: self.seed }
@@ -124,7 +124,7 @@ fn trial<S: Subject>(options: &Options, complaints: &mut Vec<String>) {
         report::kinds(&outcome);
         report::places(&places);
         if outcome.blocked == 0 {
-            match memory::measure::<S>(if options.quick { 10 } else { 30 }, extent.limit) {
+            match memory::measure::<S>(if options.quick { 4 } else { 30 }, extent.limit) {
                 Some(memory) => report::memory(&memory),
                 None => complaints.push(format!("{}: a replacement was blocked", S::NAME)),
             }
