@@ -4,7 +4,7 @@
 #
 # A mutant is a sed script that says in its head what it breaks, and in which file: those of `../loom-tests/mutants` that break
 # something even where all memory orderings are as strong as can be (SHARED below), and `mutants/` here for what no protocol's
-# model covers. One that changes nothing, or does not compile, is an error of the mutant.
+# model covers: waits too (`# test: lock_freedom`, run first). One that changes nothing, or does not compile, is an error of the mutant.
 set -euo pipefail
 cd "$(dirname "$0")"
 here=$PWD
@@ -51,7 +51,8 @@ for name in "${names[@]}"; do
         result="does not compile"
         grep -m 3 -A 5 '^error' "$tree/log" || true
     else
-        for test in "${TESTS[@]}"; do
+        first=$(sed -n 's/^# test: //p' "$script")
+        for test in $first "${TESTS[@]}"; do
             code=0
             timeout 180 cargo test --quiet --offline --test "$test" >"$tree/log" 2>&1 || code=$?
             [ "$code" -eq 0 ] && continue

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use fleeting_shuttle_tests::caches::{Kind, World, join};
+use fleeting_shuttle_tests::caches::{Fixed, Kind, World, join};
 use fleeting_shuttle_tests::clock::ticks;
 use fleeting_shuttle_tests::{explore, ignore};
 use shuttle::thread;
@@ -126,6 +126,30 @@ fn replacements_against_sweeps() {
         assert_eq!(world.cache.sweep(), 0, "gone early");
         world.clock.advance(Duration::from_nanos(1));
         assert_eq!(world.cache.sweep(), 2, "the index forgot one");
+        world.finish()
+    });
+}
+
+/// Hits keep an entry alive within its time to live, updates or not.
+#[test]
+fn idle_time() {
+    explore("idle-time", || {
+        let fixed = |builder: fleeting::Builder<_, _>| builder.hasher(Fixed::default());
+        let world = World::with(fixed, Some(ticks(10)), Some(ticks(3)));
+        world.insert(0);
+        let (updater, toucher) = (world.clone(), world.clone());
+        let update = thread::spawn(move || (0..2).for_each(|_| assert!(updater.update(0), "gone early")));
+        let touch = thread::spawn(move || assert!(toucher.cache.touch(&0, ticks(8)), "gone early"));
+        let hits = world.spawn(&[Kind::Get, Kind::Read], 0..1, 4);
+        join([update, touch, hits]);
+        // Eight ticks from now, that is, and three at most without a hit.
+        for _ in 0..3 {
+            assert!(world.cache.contains_key(&0), "gone early, idle for two ticks of three");
+            world.clock.advance(ticks(2));
+        }
+        assert!(world.cache.contains_key(&0), "gone early, idle for two ticks of three");
+        world.clock.advance(ticks(2));
+        assert!(!world.cache.contains_key(&0), "there after its time to live");
         world.finish()
     });
 }
