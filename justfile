@@ -14,9 +14,45 @@ test:
 models *passes:
     loom-tests/run.sh {{passes}}
 
+# Weaken every memory ordering, one at a time, and see a model fail: `just orderings --sample 12`, `--only pile.rs`.
+orderings *args:
+    cd loom-tests && cargo run --bin orderings -- {{args}}
+
 # Break each protocol on purpose and see its model fail.
 mutants *name:
     loom-tests/mutants.sh {{name}}
+
+# Random schedules of whole caches, and threads stopped after each of their steps.
+schedules *args:
+    cd shuttle-tests && cargo test --release {{args}}
+
+# Break the crate on purpose and see the schedules find it.
+schedules-planted *names:
+    shuttle-tests/planted.sh {{names}}
+
+# The checker of histories.
+histories *args:
+    cd histories && cargo test {{args}}
+
+# Fuzz each target beside its naive twin, so many seconds.
+fuzz seconds="60" *targets:
+    fuzz/run.sh {{seconds}} {{targets}}
+
+# Address, leak and thread sanitizers.
+sanitizers *names:
+    .ci/sanitizers {{names}}
+
+# Freeze threads at random instructions; peers beside.
+freeze *args:
+    cd trials && cargo run --release --bin freeze -- {{args}}
+
+# Break the crate on purpose and see the freezer report it.
+freeze-planted *names:
+    trials/planted.sh {{names}}
+
+# Half an hour of churn; `just soak --minutes 5`.
+soak *args:
+    cd trials && cargo run --release --bin soak -- {{args}}
 
 replay *args:
     cargo run --release --example replay -- {{args}}

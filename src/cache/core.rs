@@ -90,6 +90,7 @@ where
     S: BuildHasher,
 {
     #[inline]
+    #[allow(clippy::manual_hash_one, reason = "as said below")]
     pub(super) fn hash<Q: Hash + ?Sized>(&self, key: &Q) -> u64 {
         // Not `hash_one`: a hasher may specialize that by type, as ahash does on nightly, and a key's borrowed form is of another
         // type, with the same hash only by way of `Hash`.
