@@ -17,8 +17,8 @@ const KEY: u64 = 30;
 /// Bystanders have numbers below this; odd ones are mortal.
 const BYSTANDERS: u64 = 8;
 
-/// How many others come and go when the table is to grow: some four times.
-const MANY: u64 = 150;
+/// How many others come and go when the table is to grow.
+const MANY: u64 = 70;
 
 const PROBE: Probe = Probe(KEY);
 
@@ -318,15 +318,15 @@ fn walks() -> Vec<Act<Subjected>> {
         None
     }
     fn expire(on: &Subjected) -> Answer {
-        on.clock.advance(seconds(150));
+        on.clock.advance(seconds(250));
         on.cache.sweep();
         None
     }
     vec![
         Act::new("iter", iterate, |state| (state, state)),
         Act::new("pinned iter", iterate_pinned, |state| (state, state)),
-        Act::new("retain", retain, |_| (None, None)),
-        Act { clears: true, ..Act::new("clear", clear, |_| (None, None)) },
+        Act { walks: true, ..Act::new("retain", retain, |_| (None, None)) },
+        Act { clears: true, walks: true, ..Act::new("clear", clear, |_| (None, None)) },
         Act::new("sweep", sweep, |state| (None, state)),
         Act { clears: true, expires: true, ..Act::new("sweep of what expired", expire, |_| (None, None)) },
     ]

@@ -1,5 +1,6 @@
 //! Call-outs: user code that panics, re-enters or blocks in each place where the library runs it.
 
+mod blocking;
 mod cache;
 #[path = "../common/mod.rs"]
 mod common;

@@ -31,12 +31,14 @@ fn nest<B: Subject>(outer: &Act<B>, inner: &Act<B>, start: Start, variant: usize
         let other = (then.0, inner_first.0, then.1);
         let seen = (answer, inside, subject.state());
         if outer.expires || inner.expires {
-            // A deadline may have come in between.
-            assert!([one.0, other.0].contains(&seen.0), "{seen:?}, not {one:?} or {other:?}");
+            // A deadline may have come in between, so that what a `compute` puts is dead on arrival: "absent".
+            let is_dead = outer.name.starts_with("compute, put") && seen.0 == Some(0);
+            assert!(is_dead || [one.0, other.0].contains(&seen.0), "{seen:?}, not {one:?} or {other:?}");
             assert!([one.1, other.1].contains(&seen.1), "{seen:?}, not {one:?} or {other:?}");
             assert!([one.2, other.2, None].contains(&seen.2), "{seen:?}, not {one:?} or {other:?}");
         } else {
-            assert!(seen == one || seen == other, "{seen:?}, not {one:?} or {other:?}");
+            let is_spared = outer.walks && seen == (None, inner_first.0, inner_first.1);
+            assert!(seen == one || seen == other || is_spared, "{seen:?}, not {one:?} or {other:?}");
         }
     }
     if !outer.clears && !inner.clears {
@@ -51,16 +53,16 @@ fn nest<B: Subject>(outer: &Act<B>, inner: &Act<B>, start: Start, variant: usize
 /// Runs every act inside every other.
 fn each_call_reenters<B: Subject>() -> usize {
     let acts = B::acts();
-    let (mut nested, mut variant) = (0, 0);
+    let (mut nested, mut variant, mut turn) = (0, 0, 0_u32);
     for outer in &acts {
         for start in STARTS {
             variant = (variant + 1) % VARIANTS;
             for (place, calls) in scout(outer, start, variant) {
                 for inner in &acts {
-                    nested += usize::from(nest(outer, inner, start, variant, place, 0));
-                    if calls > 1 {
-                        nested += usize::from(nest(outer, inner, start, variant, place, calls - 1));
-                    }
+                    // The first call, the last, and those between in turn: all of them would take a minute.
+                    turn = turn.wrapping_add(1);
+                    let call = [0, calls - 1, turn % calls][turn as usize % 3];
+                    nested += usize::from(nest(outer, inner, start, variant, place, call));
                 }
             }
         }

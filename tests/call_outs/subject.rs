@@ -39,6 +39,8 @@ pub struct Act<B> {
     pub model: fn(State) -> (Answer, State),
     /// It removes the bystanders too.
     pub clears: bool,
+    /// It removes one by one what it judged before: what was put in between stays.
+    pub walks: bool,
     /// It moves the clock on, so that the key may be gone at any moment.
     pub expires: bool,
     /// The key that it loads: it waits for a load of the same one.
@@ -49,7 +51,7 @@ pub struct Act<B> {
 
 impl<B> Act<B> {
     pub fn new(name: &'static str, run: fn(&B) -> Answer, model: fn(State) -> (Answer, State)) -> Self {
-        Act { name, run, model, clears: false, expires: false, loads: None, drops_here: false }
+        Act { name, run, model, clears: false, walks: false, expires: false, loads: None, drops_here: false }
     }
 }
 
