@@ -4,12 +4,14 @@ mod blocking;
 mod cache;
 #[path = "../common/mod.rs"]
 mod common;
+mod contained;
 mod panics;
 mod plan;
 mod probes;
 mod reentry;
 mod store;
 mod subject;
+mod upkeep;
 
 use std::sync::{Mutex, MutexGuard};
 
