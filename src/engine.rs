@@ -26,7 +26,7 @@
 //!   deadline (touches on it fail from then on, and look for the successor); CAS that time into the new one. Anyone who meets
 //!   an unsettled entry does this.
 //! * **cover** makes F1 hold for an entry: unless a claim stands at or before its tick: file, then claim.
-//! * **after a replacement** fence; the new entry takes the old one's claim over if it still stands; else, cover.
+//! * **after a replacement** fence; the new entry takes the old one's claim over if it still stands; else, cover. Then notify.
 //! * **sweep** for each record (hash, tick): for each entry of that hash with no claim or one of that tick: expire it if it is due, else
 //!   void its claim, fence, and cover it; look again, until none is left that was not handled.
 //!
@@ -403,13 +403,21 @@ impl<N: Timed> Engine<N> {
         {
             node.meta().claim_first(filed);
         }
+        // Before the listener, which may block, or sweep: the new entry is there for all to see.
+        let in_new_chunk = self.cover(node, now, guard);
         self.left(old, RemovalCause::Replaced);
         self.map.help(guard);
-        self.cover_and_relieve(node, now, guard);
+        self.relieve_after(in_new_chunk);
     }
 
     fn cover_and_relieve(&self, node: Ref<'_, N>, now: u64, guard: &Guard) {
-        if self.cover(node, now, guard) && self.is_stale() {
+        let in_new_chunk = self.cover(node, now, guard);
+        self.relieve_after(in_new_chunk);
+    }
+
+    /// Looks after the index when a chunk was allocated: a rare moment.
+    fn relieve_after(&self, in_new_chunk: bool) {
+        if in_new_chunk && self.is_stale() {
             self.relieve();
         }
     }

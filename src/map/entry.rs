@@ -97,8 +97,10 @@ where
         epoch::died(this.as_ptr());
         // SAFETY: N4, N1: the last use of a box's pointer.
         let entry = unsafe { Box::from_raw(this.as_ptr()) };
-        // The user's `Drop` may panic: the collector must not unwind, and the rest is dropped all the same.
-        contain(|| drop(entry));
+        let Entry { key, value, .. } = *entry;
+        // The user's `Drop` may panic, and the collector must not unwind. One by one: two panics at once would end the process.
+        contain(|| drop(key));
+        contain(|| drop(value));
     }
 }
 
