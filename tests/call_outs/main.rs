@@ -1,5 +1,10 @@
 //! Call-outs: user code that panics, re-enters or blocks in each place where the library runs it.
 
+#![allow(
+    clippy::mutable_key_type,
+    reason = "keys that count their drops: neither their hash nor their equality changes"
+)]
+
 mod blocking;
 mod cache;
 #[path = "../common/mod.rs"]
