@@ -102,8 +102,21 @@ fn in_a_cache() {
     within_a_minute(|| {
         use Place::*;
         each_call_blocks::<cache::Subjected>(&[
-            BuildHasher, Hasher, Hash, Eq, Borrow, CloneKey, CloneValue, DropKey, DropValue, Clock, CoarseClock,
-            Listener, Closure, Loader, Consumer,
+            BuildHasher,
+            Hasher,
+            Hash,
+            Eq,
+            Borrow,
+            CloneKey,
+            CloneValue,
+            DropKey,
+            DropValue,
+            Clock,
+            CoarseClock,
+            Listener,
+            Closure,
+            Loader,
+            Consumer,
         ]);
     });
 }
@@ -115,7 +128,14 @@ fn in_a_store() {
     within_a_minute(|| {
         use Place::*;
         each_call_blocks::<store::Subjected>(&[
-            Clock, CoarseClock, WallClock, Listener, Closure, Consumer, Bytes, DropBytes,
+            Clock,
+            CoarseClock,
+            WallClock,
+            Listener,
+            Closure,
+            Consumer,
+            Bytes,
+            DropBytes,
         ]);
     });
 }

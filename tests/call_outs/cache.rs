@@ -145,9 +145,11 @@ fn writes() -> Vec<Act<Subjected>> {
         yes(result.map_err(|(key, value)| (key.number(), value.number())).is_ok())
     }
     vec![
-        Act::new("insert", |on| yes(on.cache.insert(on.key(KEY), on.value(1))), |state| {
-            (yes(state.is_none()), Some(1))
-        }),
+        Act::new(
+            "insert",
+            |on| yes(on.cache.insert(on.key(KEY), on.value(1))),
+            |state| (yes(state.is_none()), Some(1)),
+        ),
         Act::new(
             "insert, dead on arrival",
             |on| yes(on.cache.insert_with_ttl(on.key(KEY), on.value(1), Duration::ZERO)),
@@ -169,12 +171,12 @@ fn writes() -> Vec<Act<Subjected>> {
             |state| (yes(state.is_some()), state.and(Some(3))),
         ),
         Act::new("touch", |on| yes(on.cache.touch(&PROBE, seconds(50))), |state| (yes(state.is_some()), state)),
-        Act::new("touch, longer", |on| yes(on.cache.touch(&PROBE, seconds(200))), |state| {
-            (yes(state.is_some()), state)
-        }),
-        Act::new("touch, dead", |on| yes(on.cache.touch(&PROBE, Duration::ZERO)), |state| {
-            (yes(state.is_some()), None)
-        }),
+        Act::new(
+            "touch, longer",
+            |on| yes(on.cache.touch(&PROBE, seconds(200))),
+            |state| (yes(state.is_some()), state),
+        ),
+        Act::new("touch, dead", |on| yes(on.cache.touch(&PROBE, Duration::ZERO)), |state| (yes(state.is_some()), None)),
         Act::new("remove", |on| yes(on.cache.remove(&PROBE)), |state| (yes(state.is_some()), None)),
         Act::new("take", |on| on.cache.take(&PROBE).map(Value::number), |state| (state, None)),
     ]
@@ -212,15 +214,21 @@ fn closures() -> Vec<Act<Subjected>> {
     vec![
         Act::new("update", update, |state| (yes(state.is_some()), state.map(|value| value + 100))),
         here(Act::new("compute, put", |on| compute(on, || Op::Put(on.value(4))), |state| put(4)(state))),
-        here(Act::new("compute, put with ttl", |on| compute(on, || Op::PutWithTtl(on.value(5), seconds(50))), |state| {
-            put(5)(state)
-        })),
-        here(Act::new("compute, remove", |on| compute(on, || Op::Remove), |state| {
-            (Some(if state.is_some() { 3 } else { 0 }), None)
-        })),
-        here(Act::new("compute, keep", |on| compute(on, || Op::Keep), |state| {
-            (Some(if state.is_some() { 4 } else { 0 }), state)
-        })),
+        here(Act::new(
+            "compute, put with ttl",
+            |on| compute(on, || Op::PutWithTtl(on.value(5), seconds(50))),
+            |state| put(5)(state),
+        )),
+        here(Act::new(
+            "compute, remove",
+            |on| compute(on, || Op::Remove),
+            |state| (Some(if state.is_some() { 3 } else { 0 }), None),
+        )),
+        here(Act::new(
+            "compute, keep",
+            |on| compute(on, || Op::Keep),
+            |state| (Some(if state.is_some() { 4 } else { 0 }), state),
+        )),
         Act::new(
             "remove_if",
             |on| {
@@ -267,11 +275,7 @@ fn reads() -> Vec<Act<Subjected>> {
         Act::new("get_many", get_many, same),
         Act::new("pin", pinned, same),
         Act::new("contains_key", |on| yes(on.cache.contains_key(&PROBE)), |state| (yes(state.is_some()), state)),
-        Act::new(
-            "get_with_deadline",
-            |on| on.cache.get_with_deadline(&PROBE).map(|(value, _)| value.number()),
-            same,
-        ),
+        Act::new("get_with_deadline", |on| on.cache.get_with_deadline(&PROBE).map(|(value, _)| value.number()), same),
         Act::new("get_and_touch", |on| on.cache.get_and_touch(&PROBE, seconds(70)).map(Value::number), same),
     ]
 }

@@ -170,7 +170,9 @@ fn hasher_clock_and_callback_are_dropped_once() {
             let builder = Cache::builder()
                 .hasher(captive(0))
                 .clock(captive(1))
-                .on_removal(move |_: &u64, _: &Counted, _| assert!(!captured.explodes || captured.dropped.as_ptr().is_aligned()))
+                .on_removal(move |_: &u64, _: &Counted, _| {
+                    assert!(!captured.explodes || captured.dropped.as_ptr().is_aligned())
+                })
                 .cleanup_interval(Duration::from_secs(interval))
                 .time_to_live(Duration::from_secs(ttl));
             let survived = survive(|| match builder.build() {

@@ -75,8 +75,22 @@ fn in_a_cache() {
     within_a_minute(|| {
         use Place::*;
         each_call_panics::<cache::Subjected>(&[
-            BuildHasher, Hasher, Hash, Eq, Borrow, CloneKey, CloneValue, DropKey, DropValue, Clock, CoarseClock,
-            ClockOrigin, Listener, Closure, Loader, Consumer,
+            BuildHasher,
+            Hasher,
+            Hash,
+            Eq,
+            Borrow,
+            CloneKey,
+            CloneValue,
+            DropKey,
+            DropValue,
+            Clock,
+            CoarseClock,
+            ClockOrigin,
+            Listener,
+            Closure,
+            Loader,
+            Consumer,
         ]);
     });
 }
@@ -88,7 +102,14 @@ fn in_a_store() {
     within_a_minute(|| {
         use Place::*;
         each_call_panics::<store::Subjected>(&[
-            Clock, CoarseClock, WallClock, Listener, Closure, Consumer, Bytes, DropBytes,
+            Clock,
+            CoarseClock,
+            WallClock,
+            Listener,
+            Closure,
+            Consumer,
+            Bytes,
+            DropBytes,
         ]);
     });
 }

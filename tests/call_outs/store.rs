@@ -42,10 +42,10 @@ impl Subject for Subjected {
         let builder = MemStore::builder()
             .clock(ProbedClock(clock.clone()))
             .cleanup_interval(Duration::ZERO)
-            .capacity(if variant % 2 == 0 { 0 } else { 1_000 })
+            .capacity(if variant.is_multiple_of(2) { 0 } else { 1_000 })
             .on_removal(|_, _, _| at(Place::Listener));
         let store = builder.build().expect("valid");
-                for number in 0..BYSTANDERS {
+        for number in 0..BYSTANDERS {
             let ttl = if number % 2 == 1 { seconds(90) } else { seconds(100_000) };
             store.save_for(bytes(number), bytes(number), ttl);
         }
@@ -129,18 +129,22 @@ fn writes() -> Vec<Act<Subjected>> {
             |on| yes(on.store.create(bytes(TOKEN), bytes(2), on.after(50)).is_ok()),
             |state| (yes(state.is_none()), state.or(Some(2))),
         ),
-        Act::new("update", |on| yes(on.store.update(bytes(TOKEN), bytes(3), on.after(50))), |state| {
-            (yes(state.is_some()), state.and(Some(3)))
-        }),
+        Act::new(
+            "update",
+            |on| yes(on.store.update(bytes(TOKEN), bytes(3), on.after(50))),
+            |state| (yes(state.is_some()), state.and(Some(3))),
+        ),
         Act::new("compare_and_save", compare_and_save, |state| {
             let expected = state == Some(FIRST);
             (yes(expected), if expected { Some(4) } else { state })
         }),
         Act::new("touch", |on| yes(on.store.touch(bytes(TOKEN), on.after(50))), is_live),
         Act::new("touch, longer", |on| yes(on.store.touch(bytes(TOKEN), on.after(200))), is_live),
-        Act::new("touch, dead", |on| yes(on.store.touch(bytes(TOKEN), on.after(0))), |state| {
-            (yes(state.is_some()), None)
-        }),
+        Act::new(
+            "touch, dead",
+            |on| yes(on.store.touch(bytes(TOKEN), on.after(0))),
+            |state| (yes(state.is_some()), None),
+        ),
         Act::new("rename", rename, |state| (yes(state.is_some()), None)),
         Act::new("rename to itself", |on| yes(on.store.rename(bytes(TOKEN), bytes(TOKEN), on.after(50))), is_live),
         Act::new("delete", |on| yes(on.store.delete(bytes(TOKEN))), |state| (yes(state.is_some()), None)),
