@@ -406,18 +406,18 @@ impl<N: Timed> Engine<N> {
         let in_new_chunk = self.cover(node, now, guard);
         self.left(old, RemovalCause::Replaced);
         self.map.help(guard);
-        self.relieve_after(in_new_chunk);
+        self.relieve_after(in_new_chunk, now);
     }
 
     fn cover_and_relieve(&self, node: Ref<'_, N>, now: u64, guard: &Guard) {
         let in_new_chunk = self.cover(node, now, guard);
-        self.relieve_after(in_new_chunk);
+        self.relieve_after(in_new_chunk, now);
     }
 
     /// Looks after the index when a chunk was allocated: a rare moment.
-    fn relieve_after(&self, in_new_chunk: bool) {
+    fn relieve_after(&self, in_new_chunk: bool, now: u64) {
         if in_new_chunk && self.is_stale() {
-            self.relieve();
+            self.relieve(now);
         }
     }
 
@@ -575,7 +575,7 @@ impl<N: Timed> Engine<N> {
         let mut records = Vec::with_capacity(CHUNK);
         while go_on() && self.sweep_some(which, &mut cursor, now, &mut records, &mut removed) {}
         while go_on() && self.map.help(&epoch::pin()) {}
-        while go_on() && self.is_stale() && self.take_early(&mut records) {}
+        while go_on() && self.is_stale() && self.take_early(now, &mut records) {}
         // What the last batches retired, once the epoch has moved on; as far as no other thread is in the way.
         (0..EPOCHS).for_each(|_| epoch::pin().flush());
         self.counters.swept(stopwatch.elapsed());
@@ -636,26 +636,34 @@ impl<N: Timed> Engine<N> {
     }
 
     /// A writer's share in keeping stale records bounded: amortized O(1) a record that it files.
+    ///
+    /// Runs no user code but the listener: the caller's operation may be half-way (a rename), so a clock must not panic here.
     #[cold]
-    fn relieve(&self) {
+    fn relieve(&self, now: u64) {
         thread_local! {
             static RELIEVING: Cell<bool> = Cell::default();
+        }
+        /// Ends it whatever happens: the collector runs closures of other crates, too.
+        struct End;
+        impl Drop for End {
+            fn drop(&mut self) {
+                RELIEVING.with(|relieving| relieving.set(false));
+            }
         }
         // A listener that writes must not nest here.
         if RELIEVING.with(|relieving| relieving.replace(true)) {
             return;
         }
+        let _end = End;
         let mut records = Vec::with_capacity(CHUNK);
-        let _ = (0..RELIEF.div_ceil(CHUNK)).all(|_| self.take_early(&mut records));
-        RELIEVING.with(|relieving| relieving.set(false));
+        let _ = (0..RELIEF.div_ceil(CHUNK)).all(|_| self.take_early(now, &mut records));
     }
 
     /// Takes one chunk of records early, where the last early take left off; false at the end of a walk.
-    fn take_early(&self, records: &mut Vec<u64>) -> bool {
+    fn take_early(&self, now: u64, records: &mut Vec<u64>) -> bool {
         let cursor = &self.early_cursor;
         // Ordering: Relaxed: walks that disturb each other only repeat work.
         let mut at = cursor.load(Ordering::Relaxed);
-        let now = self.time.now();
         let found = self.sweep_some(Which::Stale, &mut at, now, records, &mut 0);
         cursor.store(if found { at } else { 0 }, Ordering::Relaxed);
         found
