@@ -5,10 +5,6 @@
 
 // Keys count themselves in a ledger; hash and equality are of their number alone.
 #![allow(clippy::mutable_key_type)]
-#![allow(
-    clippy::mutable_key_type,
-    reason = "keys that count their drops: neither their hash nor their equality changes"
-)]
 
 mod blocking;
 mod cache;
