@@ -2,8 +2,8 @@
 # Weakens the protocols one at a time, in a copy of the sources, and expects the named model to fail each time.
 # `mutants.sh [NAME ...]`: only these. Prints a table and `caught N of M`; fails unless all are caught.
 #
-# A mutant is a sed script (mutants/NAME.sed) whose first lines say what it breaks, in which file, and which model of
-# which pass must see it. One that changes nothing, or does not compile, is an error of the mutant.
+# A mutant is a sed script (mutants/NAME.sed) whose first lines say what it breaks, in which file, and which models of
+# which pass must see it, each by itself. One that changes nothing, or does not compile, is an error of the mutant.
 set -euo pipefail
 cd "$(dirname "$0")"
 here=$PWD
@@ -23,11 +23,10 @@ if [ $# -eq 0 ]; then
     done
 fi
 
-caught=0
+caught=0 total=0
 for name in "${names[@]}"; do
     script=$here/mutants/$name.sed
     file=$(sed -n 's/^# file: //p' "$script")
-    read -r test model <<<"$(sed -n 's/^# model: //p' "$script")"
     pass=$(sed -n 's/^# pass: //p' "$script")
     flags=() features=()
     case $pass in
@@ -41,22 +40,24 @@ for name in "${names[@]}"; do
     export RUSTFLAGS="--cfg loom --cap-lints allow ${flags[*]}" CARGO_TARGET_DIR="$here/target/mutants-$pass"
     sed -E -f "$script" "../$file" >"$tree/main/$file"
     cd "$tree/main/loom-tests"
-    if cmp -s "$here/../$file" "$tree/main/$file"; then
-        result="changes nothing"
-    elif ! cargo test --quiet --offline --no-run --test "$test" "${features[@]}" >"$tree/log" 2>&1; then
-        result="does not compile"
-        tail -n 30 "$tree/log"
-    elif timeout 120 cargo test --quiet --offline --test "$test" "${features[@]}" -- --exact "$model" >"$tree/log" 2>&1; then
-        result="MISSED"
-    else
-        result=caught
-        caught=$((caught + 1))
-        # How: the first panic's message.
-        result="caught: $(grep -A1 -m1 'panicked at' "$tree/log" | tail -n 1 | cut -c 1-70 || true)"
-    fi
+    while read -r test model; do
+        total=$((total + 1))
+        if cmp -s "$here/../$file" "$tree/main/$file"; then
+            result="changes nothing"
+        elif ! cargo test --quiet --offline --no-run --test "$test" "${features[@]}" >"$tree/log" 2>&1; then
+            result="does not compile"
+            tail -n 30 "$tree/log"
+        elif timeout 120 cargo test --quiet --offline --test "$test" "${features[@]}" -- --exact "$model" >"$tree/log" 2>&1; then
+            result="MISSED"
+        else
+            caught=$((caught + 1))
+            # How: the first panic's message.
+            result="caught: $(grep -A1 -m1 'panicked at' "$tree/log" | tail -n 1 | cut -c 1-70 || true)"
+        fi
+        printf '%-26s %-42s %s\n' "$name" "$model" "$result"
+    done < <(sed -n 's/^# model: //p' "$script")
     cd "$here"
     cp "../$file" "$tree/main/$file"
-    printf '%-26s %-38s %s\n' "$name" "$model" "$result"
 done
-echo "caught $caught of ${#names[@]}"
-[ "$caught" -eq "${#names[@]}" ]
+echo "caught $caught of $total"
+[ "$caught" -eq "$total" ]

@@ -59,6 +59,7 @@
 //! | label | sites | carries |
 //! |---|---|---|
 //! | touch-versus-sweep | CAS of the deadline in `change_deadline`, `close_deadline`, `settle`; its loads | the decision between touch and expiry |
+//! | touch-versus-update | CAS of the predecessor's deadline in `close_deadline`, then of the successor's in `settle` | X4 |
 //! | replace-versus-refile | fences in `after_replacement`, `void` | X5 |
 //! | shorten-versus-refile | fences in `set_deadline`, `cover`, `void` | X6 |
 //!
@@ -681,6 +682,8 @@ fn settle<N: Timed>(node: &N, guard: &Guard) {
             return;
         }
         let deadline = predecessor.meta().deadline();
+        // Ordering: AcqRel [touch-versus-update], in `close_deadline`: of a touch and this, one comes first. Release in `settle`, with the
+        // Acquire of `deadline`: who sees it settled sees the predecessor closed.
         let is_final = deadline.is_closed() || deadline.time() == DEAD || predecessor.meta().close_deadline(deadline);
         if is_final {
             node.inherit(predecessor.get());

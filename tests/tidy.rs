@@ -1,4 +1,4 @@
-//! Rules of style that a program can check. Catches a label that lost its table row, an atomic or an unsafe block outside
+//! Rules of style that a program can check. Catches a label that lost its table row or its models, an atomic or an unsafe block outside
 //! its home, a README that has grown.
 
 use std::collections::BTreeSet;
@@ -42,8 +42,8 @@ fn labels(text: &str) -> impl Iterator<Item = String> + '_ {
     })
 }
 
-#[test]
-fn each_label_has_a_site_and_a_row() {
+/// The labels at atomic sites, and those of the orderings tables' rows.
+fn sites_and_rows() -> (BTreeSet<String>, BTreeSet<String>) {
     let (mut sites, mut rows) = (BTreeSet::new(), BTreeSet::new());
     for (_, text) in sources() {
         for line in text.lines().map(str::trim_start) {
@@ -58,7 +58,37 @@ fn each_label_has_a_site_and_a_row() {
         }
     }
     assert!(rows.len() >= 10, "the tables were found: {rows:?}");
+    (sites, rows)
+}
+
+#[test]
+fn each_label_has_a_site_and_a_row() {
+    let (sites, rows) = sites_and_rows();
     assert_eq!(sites, rows);
+}
+
+/// `touch-versus-sweep` is modelled in `loom-tests/tests/touch_versus_sweep.rs`, whose first line says so; and no model is of a protocol
+/// without a name.
+#[test]
+fn each_label_has_a_file_of_models() {
+    let mut files = BTreeSet::new();
+    for entry in fs::read_dir(root().join("loom-tests/tests")).expect("the models") {
+        let path = entry.expect("an entry").path();
+        let stem = path.file_stem().expect("a file").to_string_lossy().into_owned();
+        // It checks the checker.
+        if stem == "self_check" {
+            continue;
+        }
+        let (label, text) = (stem.replace('_', "-"), fs::read_to_string(&path).expect("a file of models"));
+        assert!(
+            text.starts_with(&format!("//! {label} (`src/")),
+            "the first line of {} names another label",
+            path.display()
+        );
+        assert!(text.contains("Model::new("), "{} explores nothing", path.display());
+        files.insert(label);
+    }
+    assert_eq!(files, sites_and_rows().1);
 }
 
 #[test]

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use fleeting::sync::{AtomicU64, Ordering};
-use fleeting_loom_tests::pair;
+use fleeting_loom_tests::{ALL, bound_name, pair};
 
 const PROGRAMS: usize = 300;
 
@@ -114,9 +114,9 @@ fn perform(memory: &[AtomicU64; 2], operation: Operation) -> u64 {
 }
 
 /// All outcomes that loom finds, and in how many executions.
-fn explore(program: &[Thread; 2], bound: Option<usize>) -> (BTreeSet<Outcome>, usize) {
+fn explore(program: &[Thread; 2], bound: usize) -> (BTreeSet<Outcome>, usize) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = bound;
+    builder.preemption_bound = Some(bound);
     let found = Arc::new(Mutex::new((BTreeSet::new(), 0)));
     builder.check({
         let (program, found) = (program.clone(), found.clone());
@@ -139,7 +139,7 @@ fn explore(program: &[Thread; 2], bound: Option<usize>) -> (BTreeSet<Outcome>, u
 }
 
 /// Explores all programs, prints a line, and returns the outcomes that were missed, with their programs.
-fn missed(name: &str, bound: Option<usize>) -> Vec<([Thread; 2], Outcome)> {
+fn missed(name: &str, bound: usize) -> Vec<([Thread; 2], Outcome)> {
     let (mut random, started) = (Random(0x9E37_79B9_7F4A_7C15), Instant::now());
     let (mut missed, mut outcomes, mut executions) = (Vec::new(), 0, 0);
     for _ in 0..PROGRAMS {
@@ -150,7 +150,7 @@ fn missed(name: &str, bound: Option<usize>) -> Vec<([Thread; 2], Outcome)> {
         executions += found.1;
         missed.extend(expected.difference(&found.0).map(|outcome| (program.clone(), outcome.clone())));
     }
-    let (bound, seconds) = (bound.map_or("all".into(), |bound| bound.to_string()), started.elapsed().as_secs_f64());
+    let (bound, seconds) = (bound_name(bound), started.elapsed().as_secs_f64());
     let end = format!("missed {} of {outcomes} outcomes of {PROGRAMS} programs", missed.len());
     let line = format!("model {name:<34} bound {bound:>3} {executions:>9} executions {seconds:>7.2} s  {end}\n");
     std::io::stdout().write_all(line.as_bytes()).expect("stdout");
@@ -159,7 +159,7 @@ fn missed(name: &str, bound: Option<usize>) -> Vec<([Thread; 2], Outcome)> {
 
 #[test]
 fn loom_finds_what_brute_force_finds() {
-    let missed = missed("self_check", None);
+    let missed = missed("self_check", ALL);
     if cfg!(loom_rmw_loads) {
         assert!(missed.is_empty(), "the first of {}: {:?}", missed.len(), missed[0]);
     }
@@ -168,5 +168,5 @@ fn loom_finds_what_brute_force_finds() {
 /// A check that cannot fail is none: with one preemption at most, loom misses some, and it shows.
 #[test]
 fn a_small_bound_is_found_out() {
-    assert!(!missed("self_check_with_one_preemption", Some(1)).is_empty());
+    assert!(!missed("self_check_with_one_preemption", 1).is_empty());
 }

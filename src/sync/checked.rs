@@ -243,8 +243,15 @@ impl AtomicBool {
     pub fn load(&self, at: Ordering) -> bool {
         step();
         let at = order(Part::Load, at);
-        // There is no impossible value to compare with: but `or` changes nothing.
-        if cfg!(loom_rmw_loads) { self.0.fetch_or(false, at) } else { self.0.load(at) }
+        if cfg!(loom_rmw_loads) {
+            // There is no impossible value: but true over true changes nothing. (An `or` of false does, in loom: over a store
+            // that it does not see.)
+            match self.0.compare_exchange(true, true, Ordering::AcqRel, at) {
+                Ok(value) | Err(value) => value,
+            }
+        } else {
+            self.0.load(at)
+        }
     }
     #[track_caller]
     pub fn store(&self, value: bool, at: Ordering) {
