@@ -2,6 +2,5 @@
 # file: src/store.rs
 # model: rename_session rename_against_delete
 # model: rename_session rename_against_rename
-# model: rename_session rename_against_delete_against_save
 # pass: plain
 /pub fn rename/,/^    }/ s/core\.engine\.remove_node\(moved, &guard\);/let _ = moved;/

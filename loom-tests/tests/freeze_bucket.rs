@@ -69,10 +69,15 @@ fn remove_against_migration() {
 /// A find, a removal and a migration of one key.
 #[test]
 fn find_against_remove_against_migration() {
-    Model::new("find_against_remove_against_migration").plain(1).rmw(2).explore(&[Some(1), None], || {
+    Model::new("find_against_remove_against_migration").plain(2).rmw(3).explore(&[Some(1), None], || {
         let map = Map::of(&[K, L]);
         map.grow();
-        let (removed, found, _) = trio(&map, |map| map.cut(K), |map| map.find(K), |map| map.help());
+        let find = |map: &Map| {
+            let found = map.find(K);
+            assert!(map.find(L).is_some(), "a key that was always there");
+            found
+        };
+        let (removed, found, _) = trio(&map, |map| map.cut(K), find, |map| map.help());
         assert_eq!(removed, Some(1));
         map.assert_holds(&[L]);
         found
@@ -82,7 +87,7 @@ fn find_against_remove_against_migration() {
 /// A find, a replacement and a migration of one key: it is always there.
 #[test]
 fn find_against_replace_against_migration() {
-    Model::new("find_against_replace_against_migration").plain(1).rmw(2).explore(&[Some(1), Some(2)], || {
+    Model::new("find_against_replace_against_migration").plain(2).rmw(3).explore(&[Some(1), Some(2)], || {
         let map = Map::of(&[K, L]);
         map.grow();
         let (replaced, found, _) = trio(&map, |map| map.set(K, 2), |map| map.find(K), |map| map.help());

@@ -79,7 +79,7 @@ fn panic_against_panic() {
 /// One panics; of the two others, one loads.
 #[test]
 fn load_against_load_against_panic() {
-    Model::new("load_against_load_against_panic").plain(1).rmw(2).explore(
+    Model::new("load_against_load_against_panic").plain(2).rmw(2).explore(
         &[(None, 2), (None, 3), (Some(2), 2), (Some(3), 3)],
         || {
             let loads = Loads::new();

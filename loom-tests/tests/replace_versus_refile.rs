@@ -114,14 +114,18 @@ fn insert_against_sweep() {
     });
 }
 
-/// K, and so many stale records under its tick that a sweep takes the chunk with K's early (F7).
-fn stale() -> World {
+/// K, and stale records of these keys under its tick, so many that a sweep takes the chunk with K's early (F7).
+fn stale(keys: &[Key]) -> World {
     let world = World::default();
-    for (key, value) in [(L, 3), (M, 4), (N, 5), (K, 1)] {
-        world.insert(key, value, 9);
+    for &key in keys.iter().chain(&[K]) {
+        // A replacement would file nothing.
+        world.remove(key);
+        world.insert(key, 1, 9);
     }
-    assert!([L, M, N].iter().all(|&key| world.remove(key)));
-    assert_eq!(world.records(), 4);
+    for &key in keys {
+        world.remove(key);
+    }
+    assert_eq!((world.records(), world.entries()), (keys.len() + 1, 1));
     world
 }
 
@@ -129,7 +133,7 @@ fn stale() -> World {
 #[test]
 fn remove_against_early_take() {
     Model::new("remove_against_early_take").plain(4).rmw(4).explore(&[2, 3], || {
-        let world = stale();
+        let world = stale(&[L, M, N]);
         let (removed, swept) = pair(&world, |world| world.remove(K), World::sweep);
         assert_eq!((swept, removed), (0, true));
         assert_eq!((world.find(K), world.entries(), world.expired()), (None, 0, 0));
@@ -140,7 +144,7 @@ fn remove_against_early_take() {
 #[test]
 fn replace_against_early_take() {
     Model::new("replace_against_early_take").plain(3).rmw(3).explore(&[()], || {
-        let world = stale();
+        let world = stale(&[L, M, N]);
         let (swept, replaced) = pair(&world, World::sweep, |world| world.insert(K, 2, 9));
         assert_eq!((swept, replaced), (0, true));
         assert_eq!(world.find(K), Some(2));
@@ -152,7 +156,8 @@ fn replace_against_early_take() {
 #[test]
 fn insert_against_early_take() {
     Model::new("insert_against_early_take").plain(3).rmw(3).explore(&[()], || {
-        let world = stale();
+        // The newest chunk has room for one more.
+        let world = stale(&[L, L, M, N]);
         let (swept, replaced) = pair(&world, World::sweep, |world| world.insert(N, 6, 9));
         assert_eq!((swept, replaced), (0, false));
         assert_eq!((world.find(K), world.find(N)), (Some(1), Some(6)));
