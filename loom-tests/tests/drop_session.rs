@@ -71,7 +71,7 @@ fn release_against_clone_against_drop() {
 /// The store's own operations: what a find, or a take, has returned stays as it was, whatever becomes of the session.
 #[test]
 fn find_against_save_against_take() {
-    Model::new("find_against_save_against_take").plain(2).rmw(3).explore(
+    Model::new("find_against_save_against_take").plain(4).rmw(4).explore(
         &[
             (Some(1), Some(1)),
             (Some(1), Some(2)),

@@ -46,7 +46,7 @@ impl Loads {
 
 #[test]
 fn load_against_load() {
-    Model::new("load_against_load").plain(3).rmw(3).explore(&[(1, 1), (2, 2)], || {
+    Model::new("load_against_load").plain(6).rmw(4).explore(&[(1, 1), (2, 2)], || {
         let loads = Loads::new();
         let got = pair(&loads, |loads| loads.load(1), |loads| loads.load(2));
         assert_eq!(loads.ended(), 1, "two loaders ran");
@@ -58,7 +58,7 @@ fn load_against_load() {
 /// The panic goes to its caller; who waited loads.
 #[test]
 fn load_against_panic() {
-    Model::new("load_against_panic").plain(3).rmw(3).explore(&[(None, 2), (Some(2), 2)], || {
+    Model::new("load_against_panic").plain(6).rmw(4).explore(&[(None, 2), (Some(2), 2)], || {
         let loads = Loads::new();
         let got = pair(&loads, Loads::load_and_panic, |loads| loads.load(2));
         assert_eq!((loads.ended(), loads.cache.peek(&K)), (1, Some(2)));
@@ -69,7 +69,7 @@ fn load_against_panic() {
 /// Both panic: neither waits for ever.
 #[test]
 fn panic_against_panic() {
-    Model::new("panic_against_panic").plain(3).rmw(3).explore(&[()], || {
+    Model::new("panic_against_panic").plain(6).rmw(4).explore(&[()], || {
         let loads = Loads::new();
         let got = pair(&loads, Loads::load_and_panic, Loads::load_and_panic);
         assert_eq!((got, loads.cache.peek(&K)), ((None, None), None));
@@ -94,7 +94,7 @@ fn load_against_load_against_panic() {
 /// A loader that asks for its own key runs nested, and lands no flight but its own.
 #[test]
 fn nested_load_against_load() {
-    Model::new("nested_load_against_load").plain(2).rmw(2).explore(&[(1, 1), (2, 2)], || {
+    Model::new("nested_load_against_load").plain(6).rmw(4).explore(&[(1, 1), (2, 2)], || {
         let loads = Loads::new();
         let got = pair(&loads, |loads| loads.cache.get_or_insert_with(K, || loads.load(1)), |loads| loads.load(2));
         assert_eq!(loads.ended(), 1, "two loaders ran");
@@ -105,7 +105,7 @@ fn nested_load_against_load() {
 /// What was inserted meanwhile stays, and is what the load returns.
 #[test]
 fn load_against_insert() {
-    Model::new("load_against_insert").plain(3).rmw(3).explore(&[(1, false), (2, true)], || {
+    Model::new("load_against_insert").rmw(5).explore(&[(1, false), (2, true)], || {
         let loads = Loads::new();
         let (got, is_new) = pair(&loads, |loads| loads.load(1), |loads| loads.cache.insert(K, 2));
         assert_eq!(loads.cache.peek(&K), Some(2));

@@ -93,7 +93,7 @@ fn replace_against_promote() {
 /// A reader stays in the first table while it is retired, and the one behind it too.
 #[test]
 fn find_against_two_promotions() {
-    Model::new("find_against_two_promotions").plain(2).rmw(2).explore(&[2, 4, 8], || {
+    Model::new("find_against_two_promotions").plain(1).rmw(2).explore(&[2, 4, 8], || {
         let map = Map::of(&[K, N]);
         map.grow();
         assert!(map.0.help(&pin()));
@@ -119,7 +119,7 @@ fn find_against_two_promotions() {
 /// A find, a write and a promotion.
 #[test]
 fn find_against_replace_against_promote() {
-    Model::new("find_against_replace_against_promote").plain(2).rmw(3).explore(&[Some(1), Some(2)], || {
+    Model::new("find_against_replace_against_promote").rmw(3).explore(&[Some(1), Some(2)], || {
         let map = Map::of(&[K]);
         map.grow();
         assert!(map.0.help(&pin()));

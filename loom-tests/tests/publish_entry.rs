@@ -134,7 +134,7 @@ fn replace_against_remove_in_a_spill() {
 /// Two removals of two entries that share a spill: the second drains it.
 #[test]
 fn remove_against_remove_in_a_spill() {
-    Model::new("remove_against_remove_in_a_spill").plain(3).rmw(5).explore(&[(Some(1), Some(3))], || {
+    Model::new("remove_against_remove_in_a_spill").plain(3).rmw(4).explore(&[(Some(1), Some(3))], || {
         let map = Map::of(&[K, L, M]);
         let results = pair(&map, |map| map.cut(K), |map| map.cut(M));
         map.assert_holds(&[L]);
@@ -183,7 +183,7 @@ fn version() -> (std::sync::Arc<fleeting::MemStore>, Version) {
 /// `MemStore::compare_and_save`: a save that comes between makes it fail, and is not overwritten.
 #[test]
 fn compare_and_save_against_save() {
-    Model::new("compare_and_save_against_save").explore(&[true, false], || {
+    Model::new("compare_and_save_against_save").rmw(5).explore(&[true, false], || {
         let (store, version) = version();
         let (compared, ()) = pair(
             &store,
@@ -198,7 +198,7 @@ fn compare_and_save_against_save() {
 /// Of two with one version, one succeeds.
 #[test]
 fn compare_and_save_against_compare_and_save() {
-    Model::new("compare_and_save_against_compare_and_save").explore(&[(true, false), (false, true)], || {
+    Model::new("compare_and_save_against_compare_and_save").rmw(5).explore(&[(true, false), (false, true)], || {
         let (store, version) = version();
         let saved = pair(
             &store,
@@ -214,7 +214,7 @@ fn compare_and_save_against_compare_and_save() {
 /// A deletion is not undone.
 #[test]
 fn compare_and_save_against_delete() {
-    Model::new("compare_and_save_against_delete").explore(&[true, false], || {
+    Model::new("compare_and_save_against_delete").rmw(6).explore(&[true, false], || {
         let (store, version) = version();
         let (compared, deleted) = pair(
             &store,

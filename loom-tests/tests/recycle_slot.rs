@@ -143,7 +143,7 @@ fn claim_against_vacate() {
 /// A spill drains, and its slot becomes a node's: who read the former header must not take the one for the other.
 #[test]
 fn find_against_drain_of_a_spill() {
-    Model::new("find_against_drain_of_a_spill").plain(3).rmw(4).explore(&[Some(3), None], || {
+    Model::new("find_against_drain_of_a_spill").rmw(5).explore(&[Some(3), None], || {
         // K was the first, so it moved into the spill with M.
         let map = Map::of(&[K, L, M]);
         let ((), found) = pair(

@@ -35,7 +35,7 @@ fn tokens(store: &MemStore) -> (Option<String>, Option<String>) {
 
 /// One of them finds it, or both do.
 fn find_against_rename_to(name: &'static str, new: &'static str) {
-    Model::new(name).plain(4).rmw(4).explore(&[(true, true), (true, false), (false, true)], move || {
+    Model::new(name).rmw(5).explore(&[(true, true), (true, false), (false, true)], move || {
         let store = with_session();
         let (renamed, found) = pair(
             &store,
@@ -62,7 +62,7 @@ fn find_against_rename_to_another() {
 /// A logout is not undone.
 #[test]
 fn rename_against_delete() {
-    Model::new("rename_against_delete").plain(4).rmw(4).explore(&[(true, false), (false, true)], || {
+    Model::new("rename_against_delete").rmw(5).explore(&[(true, false), (false, true)], || {
         let store = with_session();
         let (renamed, deleted) = pair(&store, |store| store.rename(OLD, NEW, later()), |store| store.delete(OLD));
         assert_eq!(is_there(&store, NEW), renamed, "a session that was deleted is there");
@@ -74,7 +74,7 @@ fn rename_against_delete() {
 /// What is saved meanwhile moves; what is saved after is a session of its own.
 #[test]
 fn rename_against_save() {
-    Model::new("rename_against_save").plain(3).rmw(3).explore(&[(false, "2"), (true, "1")], || {
+    Model::new("rename_against_save").plain(6).rmw(4).explore(&[(false, "2"), (true, "1")], || {
         let store = with_session();
         let (renamed, ()) =
             pair(&store, |store| store.rename(OLD, NEW, later()), |store| store.save(OLD, "2", later()));
@@ -90,7 +90,7 @@ fn rename_against_save() {
 /// One of two renamings gets the session.
 #[test]
 fn rename_against_rename() {
-    Model::new("rename_against_rename").plain(2).rmw(2).explore(&[(true, false), (false, true)], || {
+    Model::new("rename_against_rename").plain(2).rmw(3).explore(&[(true, false), (false, true)], || {
         let store = with_session();
         let renamed = pair(&store, |store| store.rename(OLD, NEW, later()), |store| store.rename(OLD, OTHER, later()));
         assert_eq!((is_there(&store, NEW), is_there(&store, OTHER)), renamed);
@@ -102,7 +102,7 @@ fn rename_against_rename() {
 /// No session is overwritten by another.
 #[test]
 fn rename_against_create() {
-    Model::new("rename_against_create").plain(4).rmw(4).explore(&[(true, false), (false, true)], || {
+    Model::new("rename_against_create").rmw(5).explore(&[(true, false), (false, true)], || {
         let store = with_session();
         let (renamed, created) =
             pair(&store, |store| store.rename(OLD, NEW, later()), |store| store.create(NEW, "2", later()).is_ok());

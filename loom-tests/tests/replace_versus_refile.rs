@@ -132,7 +132,7 @@ fn stale(keys: &[Key]) -> World {
 /// A record that is taken early leads to the entry, or to nothing.
 #[test]
 fn remove_against_early_take() {
-    Model::new("remove_against_early_take").plain(4).rmw(4).explore(&[2, 3], || {
+    Model::new("remove_against_early_take").rmw(4).explore(&[2, 3], || {
         let world = stale(&[L, M, N]);
         let (removed, swept) = pair(&world, |world| world.remove(K), World::sweep);
         assert_eq!((swept, removed), (0, true));
@@ -171,7 +171,7 @@ fn insert_against_early_take() {
 /// A replacement, a touch and a sweep that files anew.
 #[test]
 fn replace_against_touch_against_refile() {
-    Model::new("replace_against_touch_against_refile").plain(1).rmw(2).explore(&[(Some(1), 12), (Some(2), 7)], || {
+    Model::new("replace_against_touch_against_refile").plain(3).rmw(2).explore(&[(Some(1), 12), (Some(2), 7)], || {
         let world = touched();
         let (swept, replaced, touched) =
             trio(&world, World::sweep, |world| world.insert(K, 2, 12), |world| world.touch(K, 7));

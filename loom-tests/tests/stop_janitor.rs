@@ -34,7 +34,7 @@ fn janitor(value: &Arc<Value>) -> Arc<Janitor> {
 /// Both find it gone.
 #[test]
 fn stop_against_stop() {
-    Model::new("stop_against_stop").plain(2).rmw(2).explore(&[(0, 0), (2, 2)], || {
+    Model::new("stop_against_stop").rmw(4).explore(&[(0, 0), (2, 2)], || {
         let value = Arc::new(Value::new(0));
         let janitor = janitor(&value);
         let stop = |(janitor, value): &(Arc<Janitor>, Arc<Value>)| {
@@ -50,7 +50,7 @@ fn stop_against_stop() {
 /// A stop between batches: it waits for the one that is begun, and no other begins.
 #[test]
 fn stop_against_work() {
-    Model::new("stop_against_work").plain(3).rmw(3).explore(&[0, 1, 2], || {
+    Model::new("stop_against_work").explore(&[0, 1, 2], || {
         let value = Arc::new(Value::new(0));
         janitor(&value).stop();
         value.get()
@@ -82,7 +82,7 @@ type Handles = Rc<([Cell<Option<Numbers>>; 2], loom::sync::atomic::AtomicUsize)>
 /// Sweeps by hand and by the janitor, beside the drop of a handle: the last one stops the janitor, and frees all.
 #[test]
 fn drop_against_sweep() {
-    Model::new("drop_against_sweep").plain(1).rmw(1).explore(&[1, 0], || {
+    Model::new("drop_against_sweep").plain(5).rmw(3).explore(&[1, 0], || {
         let (cache, expired, _) = watched();
         let weak = cache.downgrade();
         // A step before each drop, of which loom sees nothing by itself: so that either is the last.
@@ -112,7 +112,7 @@ fn drop_against_sweep() {
 /// A stop beside one by a callback on the janitor's own thread, which waits for nobody.
 #[test]
 fn stop_against_stop_by_a_callback() {
-    Model::new("stop_against_stop_by_a_callback").plain(2).rmw(2).explore(&[0, 1], || {
+    Model::new("stop_against_stop_by_a_callback").rmw(4).explore(&[0, 1], || {
         let (cache, expired, stopped) = watched();
         assert!(stopped.set(cache.downgrade()).is_ok());
         cache.stop_cleanup();
@@ -126,7 +126,7 @@ fn stop_against_stop_by_a_callback() {
 /// The last handle is dropped by a callback on the janitor's own thread, or by this one.
 #[test]
 fn drop_against_drop_by_a_callback() {
-    Model::new("drop_against_drop_by_a_callback").plain(2).rmw(2).explore(&[true, false], || {
+    Model::new("drop_against_drop_by_a_callback").rmw(4).explore(&[true, false], || {
         let gone = Arc::new(Gone::default());
         let (clock, weak) = (ManualClock::new(), Arc::<OnceLock<WeakMemStore>>::default());
         let by_callback = Arc::<AtomicBool>::default();
