@@ -2,4 +2,4 @@
 # file: src/expiry/pile.rs
 # model: publish_chunk take_against_take
 # pass: plain
-s/sealed\(chunk\.next\), Ordering::AcqRel, Ordering::Relaxed\)\.is_err\(\)/sealed(chunk.next), Ordering::AcqRel, Ordering::Relaxed).is_err() \&\& false/
+s/sealed\(chunk\.next\(\)\), (.*)\)\.is_err\(\) \{$/sealed(chunk.next()), \1).is_err() \&\& false {/

@@ -2,4 +2,4 @@
 # file: src/expiry/pile.rs
 # model: file_versus_take file_against_take
 # pass: plain
-s/place\.swap\(TAKEN, Ordering::AcqRel\)/place.load(Ordering::Acquire)/
+s/place\.swap\(TAKEN, Ordering::Acquire\)/place.load(Ordering::Acquire)/
