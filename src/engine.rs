@@ -51,8 +51,8 @@
 //!   The sweeper voids the claim, fences, then looks at the map again. One of them sees the other: the replacer finds no
 //!   claim and files, or the sweeper meets the new entry and handles it. The claim is taken over by a CAS from the
 //!   state that the new entry was published with, so it cannot overwrite what a sweeper did to that entry since.
-//! * **X6** `shorten-versus-refile`: touch moves the deadline, fences, reads the claim; the sweeper writes the claim, fences, reads
-//!   the deadline (`cover` loops until the claim it sees suffices). One of them sees the other.
+//! * **X6** `shorten-versus-refile`: touch moves the deadline, fences, reads the claim; the sweeper, or a replacer that takes a claim over,
+//!   writes the claim, fences, reads the deadline (`cover` loops until the claim it sees suffices). One of them sees the other.
 //!
 //! # Orderings
 //!
@@ -61,7 +61,7 @@
 //! | touch-versus-sweep | CAS of the deadline in `change_deadline`, `close_deadline`, `settle`; its loads | the decision between touch and expiry |
 //! | touch-versus-update | CAS of the predecessor's deadline in `close_deadline`, then of the successor's in `settle` | X4 |
 //! | replace-versus-refile | fences in `after_replacement`, `void` | X5 |
-//! | shorten-versus-refile | fences in `set_deadline`, `cover`, `void` | X6 |
+//! | shorten-versus-refile | fences in `set_deadline`, `cover`, `void`, `after_replacement` | X6 |
 //!
 //! # Progress
 //!
@@ -402,6 +402,9 @@ impl<N: Timed> Engine<N> {
             && filed <= tick(deadline, now).0
         {
             node.meta().claim_first(filed);
+            // Ordering: SeqCst fence [shorten-versus-refile] between the claim and the look at the deadline in `cover`, with the fence in
+            // `set_deadline`: a touch that finds the word changed leaves it to whoever did.
+            fence(Ordering::SeqCst);
         }
         // Before the listener, which may block, or sweep: the new entry is there for all to see.
         let in_new_chunk = self.cover(node, now, guard);
