@@ -47,6 +47,8 @@
 //!
 //! * **X7** A write that is dead on arrival answers by a look at the map that was made after its deadline had come: by an earlier one it
 //!   could say of an entry, or of its absence, what was no longer so.
+//! * **X8** Likewise, a time to live that begins while the caller decides is given only in the place of an entry that is live after that: else
+//!   the write would come before the old deadline, and its time to live after it.
 //!
 //! # Why nothing is forgotten (F1)
 //!
@@ -321,6 +323,8 @@ impl<N: Timed> Engine<N> {
     ) -> Written<'g, N> {
         // What was decided, and about which node. A node's address is not used again under the guard.
         let mut decided: Option<(Option<Ref<'g, N>>, Change)> = None;
+        // Else there is one node from the start, and its time to live has begun.
+        let makes_nodes = spare.is_none();
         // Whether its node was found dead on arrival before this look at the map.
         let mut is_known_dead = false;
         loop {
@@ -352,6 +356,14 @@ impl<N: Timed> Engine<N> {
                 }
             };
             decided = Some((current, change));
+            if let Some(node) = current
+                && makes_nodes
+                && change == Change::Put
+                && self.live_deadline(node, guard).is_none()
+            {
+                // X8: it was live before the new time to live began, and is not since.
+                continue;
+            }
             // The clock is the user's code too: nothing is published yet.
             let is_dead =
                 |node: &Owned<N>| change == Change::Put && self.time.has_come_at(node.meta().deadline().time(), now);

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fleeting::{Cache, Clock, ManualClock};
+use fleeting::{Cache, Clock, ManualClock, Op, Outcome};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -256,4 +256,22 @@ fn what_dies_while_it_comes_in_answers_by_what_is_there_then() {
             assert_eq!(cache.get(&1), expected, "at reading {reading}: and it is gone");
         }
     }
+}
+
+/// A closure saw an entry live, whose deadline came before the new time to live began: the write came before the one and after the other.
+#[test]
+fn a_time_to_live_does_not_begin_after_the_end_of_what_it_replaces() {
+    let clock = ManualClock::new();
+    let cache = cache(&clock);
+    cache.insert_with_ttl(1, 1, MILLISECOND);
+    let mut seen = Vec::new();
+    let outcome = cache.compute(1, |value| {
+        seen.push(value.copied());
+        // Before the time to live is counted.
+        clock.advance(MILLISECOND);
+        Op::PutWithTtl(2, HOUR)
+    });
+    assert_eq!((outcome, seen), (Outcome::Inserted, vec![Some(1), None]));
+    assert_eq!(cache.get(&1), Some(2));
+    assert_eq!(cache.stats().expired, 1);
 }
