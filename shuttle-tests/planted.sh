@@ -18,7 +18,7 @@ SHARED=(
     share-uncounted spill-ignores-loss spill-retired-early spill-retired-twice tag-after-header take-ignores-loss take-reads
     update-unclosed vacate-before-publish visit-skips
 )
-TESTS=(caches expiry stores histories loads janitor)
+TESTS=(caches expiry stores histories histories_store loads janitor)
 
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
