@@ -18,13 +18,14 @@ SHARED=(
     share-uncounted spill-ignores-loss spill-retired-early spill-retired-twice tag-after-header take-ignores-loss take-reads
     update-unclosed vacate-before-publish visit-skips
 )
-TESTS=(caches expiry stores loads janitor)
+TESTS=(caches expiry stores histories histories_store loads janitor)
 
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
-mkdir -p "$tree/main/shuttle-tests"
+mkdir -p "$tree/main/shuttle-tests" "$tree/main/histories"
 cp -r ../Cargo.toml ../src "$tree/main/"
 cp -r Cargo.toml Cargo.lock src tests "$tree/main/shuttle-tests/"
+cp -r ../histories/Cargo.toml ../histories/src "$tree/main/histories/"
 # The manifest of the workspace names members that are not copied.
 sed -i '/^\[workspace\]/,$d' "$tree/main/Cargo.toml"
 export RUSTFLAGS="--cfg shuttle --cap-lints allow" CARGO_TARGET_DIR="$here/target/planted" RUST_BACKTRACE=0

@@ -45,6 +45,11 @@
 //!   after it was settled by the thread that replaced it: an unsettled entry's predecessor is alive under any guard that
 //!   met it unsettled.
 //!
+//! * **X7** A write that is dead on arrival answers by a look at the map that was made after its deadline had come: by an earlier one it
+//!   could say of an entry, or of its absence, what was no longer so.
+//! * **X8** Likewise, a time to live that begins while the caller decides is given only in the place of an entry that is live after that: else
+//!   the write would come before the old deadline, and its time to live after it.
+//!
 //! # Why nothing is forgotten (F1)
 //!
 //! * **X5** `replace-versus-refile`: the replacer publishes, fences, then reads the old entry's claim, and takes it over only if it still stands.
@@ -319,6 +324,10 @@ impl<N: Timed> Engine<N> {
     ) -> Written<'g, N> {
         // What was decided, and about which node. A node's address is not used again under the guard.
         let mut decided: Option<(Option<Ref<'g, N>>, Change)> = None;
+        // Else there is one node from the start, and its time to live has begun.
+        let makes_nodes = spare.is_none();
+        // Whether its node was found dead on arrival before this look at the map.
+        let mut is_known_dead = false;
         loop {
             let seat = self.map.seek(hash, |node| eq(node, spare.as_ref()), guard);
             let current = seat.node();
@@ -331,20 +340,31 @@ impl<N: Timed> Engine<N> {
             }
             let change = match decided {
                 Some((about, change)) if is_same(about, current) => change,
-                _ => match decide(current, spare.take()) {
-                    Step::Keep(spare) => return Written::Kept(current, spare),
-                    Step::Cut => Change::Cut,
-                    Step::Put(node) => {
-                        spare = Some(node);
-                        Change::Put
+                _ => {
+                    is_known_dead = false;
+                    match decide(current, spare.take()) {
+                        Step::Keep(spare) => return Written::Kept(current, spare),
+                        Step::Cut => Change::Cut,
+                        Step::Put(node) => {
+                            spare = Some(node);
+                            Change::Put
+                        }
+                        Step::PutInheriting(node) => {
+                            spare = Some(node);
+                            Change::PutInheriting
+                        }
                     }
-                    Step::PutInheriting(node) => {
-                        spare = Some(node);
-                        Change::PutInheriting
-                    }
-                },
+                }
             };
             decided = Some((current, change));
+            if let Some(node) = current
+                && makes_nodes
+                && change == Change::Put
+                && self.live_deadline(node, guard).is_none()
+            {
+                // X8: it was live before the new time to live began, and is not since.
+                continue;
+            }
             // The clock is the user's code too: nothing is published yet.
             let is_dead =
                 |node: &Owned<N>| change == Change::Put && self.time.has_come_at(node.meta().deadline().time(), now);
@@ -352,6 +372,12 @@ impl<N: Timed> Engine<N> {
                 Some(node) if !is_dead(&node) => node,
                 // A removal, or dead on arrival: what it would have replaced goes, and it never comes.
                 dead => {
+                    if dead.is_some() && !is_known_dead {
+                        // X7: the answer must be true at a moment at which it was dead. So look again.
+                        is_known_dead = true;
+                        spare = dead;
+                        continue;
+                    }
                     let cause = if dead.is_some() { RemovalCause::Expired } else { RemovalCause::Removed };
                     if current.is_none() {
                         return Written::Absent;

@@ -1,10 +1,12 @@
 //! Bugs that were found once, each by its smallest input. A test that hangs has failed.
 
 use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
-use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use fleeting::{Cache, ManualClock};
+use fleeting::{Cache, Clock, ManualClock, Op, Outcome};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -199,4 +201,77 @@ fn a_key_is_found_by_its_borrowed_form_whatever_hash_one_does() {
     cache.insert("key".into(), 1);
     assert_eq!(cache.get("key"), Some(1));
     assert!(cache.remove("key"));
+}
+
+/// A clock that does something at its second reading from now on, once.
+struct Interrupting {
+    clock: ManualClock,
+    readings: AtomicUsize,
+    deed: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+}
+
+/// A handle to it.
+struct Shared(Arc<Interrupting>);
+
+impl Clock for Shared {
+    fn elapsed(&self) -> Duration {
+        if self.0.readings.fetch_add(1, Relaxed) == 1
+            && let Some(deed) = self.0.deed.lock().expect("no panic").take()
+        {
+            deed();
+        }
+        self.0.clock.elapsed()
+    }
+    fn origin(&self) -> std::time::Instant {
+        self.0.clock.origin()
+    }
+}
+
+/// A write whose time to live ended before it came in answered by what it had seen when it was not yet dead: here, that the key had no entry,
+/// though it has had one since before that time.
+#[test]
+fn what_dies_while_it_comes_in_answers_by_what_is_there_then() {
+    for reading in 0..4 {
+        let clock = ManualClock::new();
+        let deed = Mutex::new(None);
+        let interrupting = Arc::new(Interrupting { clock: clock.clone(), readings: AtomicUsize::new(9), deed });
+        let builder = Cache::builder().clock(Shared(interrupting.clone())).cleanup_interval(Duration::ZERO);
+        let cache = builder.build().expect("sane");
+        let other = cache.downgrade();
+        *interrupting.deed.lock().expect("no panic") = Some(Box::new(move || {
+            let cache = other.upgrade().expect("in use");
+            cache.insert_with_ttl(1, 10, HOUR);
+            assert_eq!(cache.get(&1), Some(10));
+            clock.advance(MILLISECOND);
+        }));
+        // The deed is done at another reading of the insert's each time.
+        interrupting.readings.store(1_usize.wrapping_sub(reading), Relaxed);
+        let was_absent = cache.insert_with_ttl(1, 20, MILLISECOND);
+        if interrupting.deed.lock().expect("no panic").is_none() {
+            assert!(
+                !was_absent,
+                "at reading {reading}: the entry of an hour was there at every moment since the insert was dead"
+            );
+            let expected = (reading == 0).then_some(20);
+            assert_eq!(cache.get(&1), expected, "at reading {reading}: and it is gone");
+        }
+    }
+}
+
+/// A closure saw an entry live, whose deadline came before the new time to live began: the write came before the one and after the other.
+#[test]
+fn a_time_to_live_does_not_begin_after_the_end_of_what_it_replaces() {
+    let clock = ManualClock::new();
+    let cache = cache(&clock);
+    cache.insert_with_ttl(1, 1, MILLISECOND);
+    let mut seen = Vec::new();
+    let outcome = cache.compute(1, |value| {
+        seen.push(value.copied());
+        // Before the time to live is counted.
+        clock.advance(MILLISECOND);
+        Op::PutWithTtl(2, HOUR)
+    });
+    assert_eq!((outcome, seen), (Outcome::Inserted, vec![Some(1), None]));
+    assert_eq!(cache.get(&1), Some(2));
+    assert_eq!(cache.stats().expired, 1);
 }

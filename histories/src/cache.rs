@@ -6,18 +6,17 @@
 //!   such has no such freedom.
 //! * An entry is **live** if and only if now < deadline. Expiry is no operation: it happens by itself.
 //! * **Sweeps and growth** stand in no history: nobody may notice them.
+//! * A **touch that shortens** to a time that comes while the touch runs may be overtaken: see [`Overtaken`].
 //! * **`clear`, `retain` and iteration** are walks. They may miss only what came in meanwhile: what was put by a call that had not returned when
 //!   the walk began. So an entry carries the return of the call that put it ([`Entry::born`]).
 
 use std::hash::{BuildHasher, Hash};
-use std::time::Duration;
 
-use fleeting::{Cache, Clock, ManualClock, Op, Outcome};
+use fleeting::{Cache, Clock, Op, Outcome};
 
-use crate::specification::{Call, Specification};
-
-/// A deadline that never comes.
-pub const NEVER: u64 = u64::MAX;
+use crate::overtaken::Overtaken;
+use crate::specification::{Call, Specification, parity};
+pub use crate::ticks::{NEVER, Ticks};
 
 /// What `compute`'s closure decides.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -93,11 +92,6 @@ pub enum CacheAnswer {
     Seen(Vec<u64>),
 }
 
-/// Half of all values have it. Adding below 2^16 does not change it, if values are unique above.
-pub fn parity(value: u64) -> bool {
-    value >> 16 & 1 == 1
-}
-
 /// A live entry.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Entry {
@@ -114,6 +108,8 @@ pub struct Entry {
 pub struct KeyState {
     /// In ticks.
     pub now: u64,
+    /// A touch that was overtaken.
+    pub overtaken: Option<Overtaken>,
     /// None if there is no live entry.
     pub entry: Option<Entry>,
 }
@@ -132,6 +128,7 @@ type CacheCall = Call<CacheOperation, CacheAnswer>;
 /// Collects the states that a call's answer allows.
 struct Effects<'a> {
     now: u64,
+    overtaken: Option<Overtaken>,
     call: &'a CacheCall,
     time_to_live: Option<u64>,
     next: &'a mut Vec<KeyState>,
@@ -142,7 +139,7 @@ impl Effects<'_> {
     fn answer(&mut self, answer: CacheAnswer, entry: Option<Entry>) {
         if self.call.answer.as_ref().is_none_or(|given| *given == answer) {
             let entry = entry.filter(|entry| self.now < entry.deadline);
-            self.next.push(KeyState { now: self.now, entry });
+            self.next.push(KeyState { now: self.now, overtaken: self.overtaken, entry });
         }
     }
 
@@ -165,6 +162,15 @@ impl Effects<'_> {
         self.deadlines(ttl).for_each(|deadline| self.put(answer, value, deadline));
     }
 
+    /// A touch to this deadline was overtaken: it changes nothing.
+    fn overtake(&mut self, answer: &CacheAnswer, entry: Entry, deadline: u64) {
+        if let (None, Some(returned)) = (self.overtaken, self.call.returned) {
+            self.overtaken = Some(Overtaken { returned, deadline });
+            self.answer(answer.clone(), Some(entry));
+            self.overtaken = None;
+        }
+    }
+
     fn compute(&mut self, entry: Option<Entry>, decision: Decision) {
         let seen = entry.map(|entry| entry.value);
         let computed = |outcome| CacheAnswer::Computed(outcome, seen);
@@ -179,13 +185,15 @@ impl Effects<'_> {
             (Decision::PutWithTtl(value, ttl), _) => (value, Some(ttl)),
         };
         for deadline in self.deadlines(ttl) {
-            let outcome = match (entry, self.now < deadline) {
-                (Some(_), true) => Outcome::Replaced,
-                (Some(_), false) => Outcome::Removed,
-                (None, true) => Outcome::Inserted,
-                (None, false) => Outcome::Absent,
+            // What dies while it comes in was put, or was not.
+            let (put, dead) = match entry {
+                Some(_) => (Outcome::Replaced, Outcome::Removed),
+                None => (Outcome::Inserted, Outcome::Absent),
             };
-            self.put(&computed(outcome), value, deadline);
+            self.put(&computed(put), value, deadline);
+            if self.now >= deadline && self.call.answer.is_some() {
+                self.put(&computed(dead), value, deadline);
+            }
         }
     }
 
@@ -206,18 +214,19 @@ impl Specification for CacheKey {
     type State = KeyState;
 
     fn initial(&self) -> KeyState {
-        KeyState { now: self.start, entry: None }
+        KeyState { now: self.start, overtaken: None, entry: None }
     }
 
     fn step(&self, state: &KeyState, call: &CacheCall, next: &mut Vec<KeyState>) {
         use CacheAnswer::{Did, Done, Failed, Seen, Until, Value};
-        if state.now < call.clock {
+        if state.now < call.clock && !matches!(call.operation, CacheOperation::Advance(_)) {
             // The clock stood there before the call.
             return;
         }
+        let Some(overtaken) = Overtaken::after(state.overtaken, state.now, call.invoked) else { return };
         let entry = state.entry;
         let value = entry.map(|entry| entry.value);
-        let mut effects = Effects { now: state.now, call, time_to_live: self.time_to_live, next };
+        let mut effects = Effects { now: state.now, overtaken, call, time_to_live: self.time_to_live, next };
         let is_absent = Did(entry.is_none());
         match call.operation {
             CacheOperation::Insert(new) => effects.put_for(&is_absent, new, self.time_to_live),
@@ -262,6 +271,9 @@ impl Specification for CacheKey {
                     None => effects.answer(answer, None),
                     Some(old) => effects.deadlines(Some(ttl)).for_each(|deadline| {
                         effects.answer(answer.clone(), Some(Entry { deadline, ..old }));
+                        if state.now < deadline && deadline < old.deadline {
+                            effects.overtake(&answer, old, deadline);
+                        }
                     }),
                 }
             }
@@ -288,6 +300,7 @@ impl Specification for CacheKey {
             }
             CacheOperation::Advance(to) => {
                 effects.now = to;
+                effects.overtaken = overtaken.filter(|overtaken| to < overtaken.deadline);
                 effects.answer(Done, entry);
             }
         }
@@ -298,45 +311,6 @@ fn calculate(effects: &mut Effects<'_>, entry: Option<Entry>, f: impl Fn(u64) ->
     match entry.and_then(|old| Some((old, f(old.value)?))) {
         Some((old, new)) => effects.put(&CacheAnswer::Value(Some(new)), new, old.deadline),
         None => effects.answer(CacheAnswer::Value(None), entry),
-    }
-}
-
-/// A manual clock, read in ticks of any length.
-#[derive(Clone, Debug)]
-pub struct Ticks {
-    clock: ManualClock,
-    length: Duration,
-}
-
-impl Ticks {
-    /// Ticks of this length, on a clock that stands at zero.
-    pub fn new(clock: ManualClock, length: Duration) -> Self {
-        Ticks { clock, length }
-    }
-
-    /// The clock.
-    pub fn clock(&self) -> &ManualClock {
-        &self.clock
-    }
-
-    /// The tick that it is.
-    pub fn now(&self) -> u64 {
-        self.ticks(self.clock.elapsed())
-    }
-
-    /// Moves the clock on by one. Only one thread may.
-    pub fn advance(&self) {
-        self.clock.advance(self.length);
-    }
-
-    /// How long so many ticks are.
-    pub fn duration(&self, ticks: u64) -> Duration {
-        let nanoseconds = self.length.as_nanos().saturating_mul(u128::from(ticks));
-        u64::try_from(nanoseconds).map_or(Duration::MAX, Duration::from_nanos)
-    }
-
-    pub(crate) fn ticks(&self, elapsed: Duration) -> u64 {
-        u64::try_from(elapsed.as_nanos() / self.length.as_nanos()).unwrap_or(NEVER)
     }
 }
 
@@ -361,7 +335,7 @@ where
             Did(cache.insert_with_ttl(key.clone(), value, ticks.duration(ttl)))
         }
         CacheOperation::InsertUntil(value, deadline) => {
-            Did(cache.insert_until(key.clone(), value, ticks.clock.origin() + ticks.duration(deadline)))
+            Did(cache.insert_until(key.clone(), value, ticks.clock().origin() + ticks.duration(deadline)))
         }
         CacheOperation::InsertIfAbsent(value) => Did(cache.insert_if_absent(key.clone(), value).is_ok()),
         CacheOperation::Replace(value) => Did(cache.replace(key.clone(), value).is_ok()),
@@ -398,8 +372,8 @@ where
         }
         CacheOperation::PinnedGet => Value(cache.pin().get(key).copied()),
         CacheOperation::GetWithDeadline => Until(cache.get_with_deadline(key).map(|(value, deadline)| {
-            let since = |deadline: std::time::Instant| deadline.duration_since(ticks.clock.origin());
-            (value, deadline.map_or(NEVER, |deadline| ticks.ticks(since(deadline))))
+            let since = |deadline: std::time::Instant| deadline.duration_since(ticks.clock().origin());
+            (value, deadline.map_or(NEVER, |deadline| ticks.of(since(deadline))))
         })),
         CacheOperation::GetAndTouch(ttl) => Value(cache.get_and_touch(key, ticks.duration(ttl))),
         CacheOperation::Touch(ttl) => Did(cache.touch(key, ticks.duration(ttl))),

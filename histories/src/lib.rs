@@ -17,11 +17,16 @@
 
 pub mod cache;
 mod check;
+mod overtaken;
 mod record;
 mod shrink;
 mod specification;
+pub mod store;
+mod ticks;
 mod timeline;
 
 pub use self::check::{Checked, Violation, check};
+pub use self::overtaken::Overtaken;
 pub use self::record::{Log, Stamps};
-pub use self::specification::{Call, History, Specification};
+pub use self::specification::{Call, History, Specification, parity};
+pub use self::ticks::{NEVER, Ticks};

@@ -19,6 +19,12 @@ impl Stamps {
         // Ordering: SeqCst, so that a stamp is neither taken after the call's first step nor before its last.
         self.0.fetch_add(1, Ordering::SeqCst)
     }
+
+    /// How many were given.
+    pub fn given(&self) -> u64 {
+        // Ordering: Relaxed: only a measure of progress.
+        self.0.load(Ordering::Relaxed)
+    }
 }
 
 /// The calls of one thread, each on a key (an index).

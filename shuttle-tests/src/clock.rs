@@ -2,10 +2,10 @@
 //! in one step, since it is no atomic of shuttle's.)
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant, SystemTime};
 
-use fleeting::Clock;
+use fleeting::{Clock, ManualClock};
 
 /// The length of a tick of the expiry index, in nanoseconds.
 pub const TICK: u64 = 1 << 20;
@@ -21,35 +21,40 @@ pub struct StepClock(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    origin: Instant,
-    /// The wall clock's time at the origin.
-    wall: SystemTime,
-    elapsed: AtomicU64,
+    manual: ManualClock,
     /// Read before each reading, so that shuttle may let others go first.
     step: shuttle::sync::atomic::AtomicBool,
 }
 
 impl Default for StepClock {
     fn default() -> Self {
+        let clock = StepClock::over(ManualClock::starting_at(wall_at_origin()));
         // Not at zero, which is the deadline of what is dead.
-        let elapsed = AtomicU64::new(TICK);
-        let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_763_000_000);
-        let step = shuttle::sync::atomic::AtomicBool::new(false);
-        StepClock(Arc::new(Inner { origin: Instant::now(), wall, elapsed, step }))
+        clock.0.manual.advance(ticks(1));
+        clock
     }
 }
 
+/// The wall clock's time at the origin: a moment in November 2025.
+fn wall_at_origin() -> SystemTime {
+    SystemTime::UNIX_EPOCH + Duration::from_secs(1_763_000_000)
+}
+
 impl StepClock {
+    /// A manual clock whose readings are steps.
+    pub fn over(manual: ManualClock) -> StepClock {
+        StepClock(Arc::new(Inner { manual, step: shuttle::sync::atomic::AtomicBool::new(false) }))
+    }
+
     /// Moves it on.
     pub fn advance(&self, by: Duration) {
         self.step();
-        let by = u64::try_from(by.as_nanos()).expect("no clock runs for centuries");
-        self.0.elapsed.fetch_add(by, Ordering::SeqCst);
+        self.0.manual.advance(by);
     }
 
     /// Now, for the scenario's own bookkeeping: no step.
     pub fn now(&self) -> Duration {
-        Duration::from_nanos(self.0.elapsed.load(Ordering::SeqCst))
+        self.0.manual.elapsed()
     }
 
     /// How many handles there are to it; each cache has one.
@@ -59,15 +64,16 @@ impl StepClock {
 
     /// An instant of the clock.
     pub fn instant(&self, elapsed: Duration) -> Instant {
-        self.0.origin + elapsed
+        self.0.manual.origin() + elapsed
     }
 
     /// A wall-clock time of the clock.
     pub fn wall(&self, elapsed: Duration) -> SystemTime {
-        self.0.wall + elapsed
+        wall_at_origin() + elapsed
     }
 
-    fn step(&self) {
+    /// Lets others go first, if the schedule says so.
+    pub fn step(&self) {
         self.0.step.load(Ordering::SeqCst);
     }
 }
@@ -79,11 +85,11 @@ impl Clock for StepClock {
     }
 
     fn origin(&self) -> Instant {
-        self.0.origin
+        self.0.manual.origin()
     }
 
     fn with_system_time(&self) -> (Duration, SystemTime) {
-        let elapsed = self.elapsed();
-        (elapsed, self.wall(elapsed))
+        self.step();
+        self.0.manual.with_system_time()
     }
 }

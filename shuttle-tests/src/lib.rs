@@ -9,6 +9,7 @@
 //! * [`caches`] and [`stores`] hold the thing under test, its operations, and the invariants that each execution ends with.
 //! * [`ledger`] knows what became of each value.
 //! * [`clock`] is a clock that another thread may move between any two steps.
+//! * [`tally`] counts recorded histories that were explained (the checker is that of `histories/`).
 //! * [`freeze`] stops one thread for ever, and requires that the others finish.
 //!
 //! Everything that decides the course of an execution comes of the schedule: hashers are fixed, and chance is shuttle's. So a failure can be
@@ -20,6 +21,7 @@ pub mod explore;
 pub mod freeze;
 pub mod ledger;
 pub mod stores;
+pub mod tally;
 
 pub use explore::{After, explore};
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
+use fleeting::{Op, Outcome};
 use fleeting_shuttle_tests::caches::{Fixed, Kind, World, join};
 use fleeting_shuttle_tests::clock::ticks;
 use fleeting_shuttle_tests::{explore, ignore};
@@ -150,6 +151,35 @@ fn idle_time() {
         assert!(world.cache.contains_key(&0), "gone early, idle for two ticks of three");
         world.clock.advance(ticks(2));
         assert!(!world.cache.contains_key(&0), "there after its time to live");
+        world.finish()
+    });
+}
+
+/// What replaces a live entry begins to live before that one's end.
+#[test]
+fn a_time_to_live_begins_in_time() {
+    explore("time-to-live", || {
+        let world = World::new();
+        world.insert_with_ttl(0, ticks(2));
+        let end = world.clock.now() + ticks(2);
+        let computer = world.clone();
+        let compute = thread::spawn(move || {
+            computer.cache.compute(0, |old| match old {
+                Some(_) => Op::PutWithTtl(computer.value(0), ticks(9)),
+                None => Op::Keep,
+            })
+        });
+        let time = world.spawn(&[Kind::Advance], 0..1, 3);
+        let outcome = compute.join().expect("it did not panic");
+        if let Some((_, Some(deadline))) = world.cache.get_with_deadline(&0)
+            && outcome == Outcome::Replaced
+        {
+            assert!(
+                deadline < world.clock.instant(end) + ticks(9),
+                "it began to live after the end of what it replaced"
+            );
+        }
+        join([time]);
         world.finish()
     });
 }
