@@ -6,7 +6,7 @@
 //! ```text
 //! invocation   the call is open, and has not taken effect
 //! return       a configuration in which the call has taken effect stays; any other lets open calls take effect, one by one and in any
-//!              order, until this one has
+//!              order, until this one has (and an operation that is no single step may go on midway)
 //! ```
 //!
 //! No configuration left: the events so far have no explanation, and fewer have one. So the failing prefix is the shortest.
@@ -119,6 +119,7 @@ pub(crate) fn search<S: Specification>(
             if configuration.0 & bit != 0 {
                 after.insert((configuration.0 & !bit, configuration.1.clone()));
             } else {
+                met.insert(configuration.clone());
                 work.push(configuration.clone());
             }
         }
@@ -126,6 +127,12 @@ pub(crate) fn search<S: Specification>(
             for (other_slot, &other) in open[..used].iter().enumerate() {
                 let other_bit = 1 << other_slot;
                 let Some(other) = other.filter(|_| effective & other_bit == 0) else { continue };
+                specification.midway(&state, &calls[other], &mut next);
+                for state in next.drain(..) {
+                    if met.insert((effective, state.clone())) {
+                        work.push((effective, state));
+                    }
+                }
                 specification.step(&state, &calls[other], &mut next);
                 for state in next.drain(..) {
                     if other == call {

@@ -19,6 +19,7 @@ pub mod cache;
 mod check;
 mod overtaken;
 mod record;
+pub mod rename;
 mod shrink;
 mod specification;
 pub mod store;

@@ -38,6 +38,12 @@ pub trait Specification {
     /// Adds to `next` each state that the object may be in after `call` took effect on `state` and was answered as it was. None if that
     /// answer is impossible here.
     fn step(&self, state: &Self::State, call: &Call<Self::Operation, Self::Answer>, next: &mut Vec<Self::State>);
+
+    /// Adds to `next` each state that `call`, which is open, may lead to before it takes effect: for operations that do not promise to be one step.
+    /// None, unless told otherwise.
+    fn midway(&self, state: &Self::State, call: &Call<Self::Operation, Self::Answer>, next: &mut Vec<Self::State>) {
+        let _ = (state, call, next);
+    }
 }
 
 /// Half of all values have it: what closures decide by. Values are numbered from bit 16 on, so that adding little does not change it.

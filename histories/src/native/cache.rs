@@ -241,8 +241,8 @@ impl Object for CacheRound {
         walk(&self.cache, &self.keys, operation)
     }
 
-    fn advance(&self, now: u64) -> CacheOperation {
-        CacheOperation::Advance(now + 1)
+    fn advance(&self, now: u64) -> Option<CacheOperation> {
+        Some(CacheOperation::Advance(now + 1))
     }
 
     fn fill(&self, random: &mut Random, number: u64) {

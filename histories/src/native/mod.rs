@@ -4,6 +4,7 @@ mod arguments;
 mod cache;
 mod disturb;
 mod random;
+mod rename;
 mod round;
 mod store;
 
@@ -37,7 +38,7 @@ pub fn main() -> ExitCode {
         let round = match subject {
             Subject::Cache => cache::round,
             Subject::Store => store::round,
-            Subject::Rename => store::round,
+            Subject::Rename => rename::round,
         };
         finding = round(&mut random, &mut tally).err();
         let elapsed = start.elapsed();

@@ -87,8 +87,8 @@ pub trait Object: Sync {
     /// Called with the answer.
     fn learn(&self, key: usize, answer: &Self::Answer, memory: &mut Self::Memory);
     fn walk(&self, operation: &Self::Operation) -> Vec<Self::Answer>;
-    /// The operation that moves the clock from this tick to the next.
-    fn advance(&self, now: u64) -> Self::Operation;
+    /// The operation that moves the clock from this tick to the next; None if it stands still.
+    fn advance(&self, now: u64) -> Option<Self::Operation>;
     /// Puts one of the keys that are in no history.
     fn fill(&self, random: &mut Random, number: u64);
     fn sweep(&self);
@@ -156,7 +156,7 @@ pub fn run<J: Object>(object: &J, plan: Plan, random: &mut Random, tally: &mut T
                 }
                 at = stamps.given() + 1 + pace.below(plan.pace);
                 let clock = object.now();
-                let operation = object.advance(clock);
+                let Some(operation) = object.advance(clock) else { break };
                 let invoked = stamps.next();
                 let answer = object.ask(0, &operation);
                 record_for_all(object, &stamps, &mut log, clock, invoked, &operation, vec![answer; object.keys()]);

@@ -168,8 +168,8 @@ impl Object for StoreRound {
         walk(&self.store, &self.tokens, operation)
     }
 
-    fn advance(&self, now: u64) -> StoreOperation {
-        StoreOperation::Advance(now + 1)
+    fn advance(&self, now: u64) -> Option<StoreOperation> {
+        Some(StoreOperation::Advance(now + 1))
     }
 
     fn fill(&self, random: &mut Random, number: u64) {
