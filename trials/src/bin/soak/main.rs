@@ -278,7 +278,7 @@ fn judge(plan: &Plan, run: &Run) {
         ),
     );
     bound(
-        checks.is_empty() || last_rest <= first_rest * (1.0 + plan.memory_tolerance),
+        checks.is_empty() || last_rest <= first_rest * (1.0 + plan.allocated_tolerance),
         format_args!("what is allocated at rest rose from {first_rest:.0} to {last_rest:.0} bytes"),
     );
     let kept = (last / first).max(last_by_yard / first_by_yard);
