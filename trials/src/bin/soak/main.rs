@@ -82,12 +82,20 @@ struct Run {
     stalled: Duration,
     last_sweep: Duration,
     latest: u64,
+    /// At each check: seconds, and bytes allocated without a side cache.
+    allocated: Vec<(f64, f64)>,
 }
 
 /// Samples, and checks each minute, until the time is over; then stops the workers.
 fn watch(world: &World, mut csv: Option<BufWriter<File>>) -> Run {
     let (plan, gate) = (&world.plan, &world.gate);
-    let mut run = Run { samples: Vec::new(), stalled: Duration::ZERO, last_sweep: Duration::ZERO, latest: 0 };
+    let mut run = Run {
+        samples: Vec::new(),
+        stalled: Duration::ZERO,
+        last_sweep: Duration::ZERO,
+        latest: 0,
+        allocated: Vec::new(),
+    };
     gate.barrier.wait();
     // What filling took is no part of it.
     world.books.latest.store(0, Ordering::Relaxed);
@@ -135,6 +143,8 @@ fn watch(world: &World, mut csv: Option<BufWriter<File>>) -> Run {
             run.latest = world.books.latest.load(Ordering::Relaxed);
             gate.pause.store(true, Ordering::Relaxed);
             gate.barrier.wait();
+            // First: sessions expire while checks run, and nobody makes new ones.
+            run.allocated.extend(allocated_at_rest(world).map(|bytes| (sample.time, bytes)));
             let check = Instant::now();
             checks::check(world);
             print_minute(world, &run, sample, check.elapsed());
@@ -150,6 +160,13 @@ fn watch(world: &World, mut csv: Option<BufWriter<File>>) -> Run {
     }
 }
 
+/// Bytes allocated now, without a side cache and what was retired, which are given back for it.
+fn allocated_at_rest(world: &World) -> Option<f64> {
+    world.renew_side(world.side().0);
+    (0..64).for_each(|_| crossbeam_epoch::pin().flush());
+    meter::allocated().map(|bytes| bytes as f64)
+}
+
 fn print_minute(world: &World, run: &Run, sample: Sample, check: Duration) {
     let (books, stats) = (&world.books, world.store.stats());
     let before = run.samples.iter().rev().find(|other| other.time <= sample.time - world.plan.check.as_secs_f64());
@@ -157,7 +174,7 @@ fn print_minute(world: &World, run: &Run, sample: Sample, check: Duration) {
     let failures = failures();
     println!(
         "{:7.1} s: {:6.1} MiB, {:5.2} M operations ({:4.0} k a CPU second, yardstick {:5.0} k), {} sessions, {} records, {} expired, \
-         {} side caches, late by {:?} at most, checked in {check:.1?}, {} failures",
+         {} side caches, {:.1} MiB allocated at rest, late by {:?} at most, checked in {check:.1?}, {} failures",
         sample.time,
         mebibytes(sample.resident),
         sample.totals.operations as f64 / 1e6,
@@ -167,6 +184,7 @@ fn print_minute(world: &World, run: &Run, sample: Sample, check: Duration) {
         stats.records,
         stats.expired,
         books.side_caches.load(Ordering::Relaxed),
+        run.allocated.last().map_or(f64::NAN, |(_, bytes)| mebibytes(*bytes)),
         milliseconds(run.latest),
         failures
     );
@@ -216,6 +234,13 @@ fn judge(plan: &Plan, run: &Run) {
         println!("| {name} | {from:.digits$} | {to:.digits$} | {:+.1} % |", (to / from - 1.0) * 100.0);
     };
     row("resident memory, MiB (median of a tenth)", mebibytes(start), mebibytes(end), 1);
+    let checks: Vec<_> = run.allocated.iter().filter(|(time, _)| *time > tenth).map(|(_, bytes)| *bytes).collect();
+    let some = (checks.len() / 9).max(1);
+    let (first_rest, last_rest) =
+        (median(checks.iter().copied().take(some)), median(checks.iter().copied().rev().take(some)));
+    if !checks.is_empty() {
+        row("allocated at rest, MiB (median of a tenth's checks)", mebibytes(first_rest), mebibytes(last_rest), 1);
+    }
     row("1,000 operations a second of CPU time (median of windows)", first / 1e3, last / 1e3, 0);
     row("the same, by the yardstick's", first_by_yard, last_by_yard, 4);
     row("1,000 operations a second of wall time", wall(after_warm_up) / 1e3, wall(at_end) / 1e3, 0);
@@ -251,6 +276,10 @@ fn judge(plan: &Plan, run: &Run) {
             slope / 1024.0,
             start * plan.slope_tolerance / 1024.0
         ),
+    );
+    bound(
+        checks.is_empty() || last_rest <= first_rest * (1.0 + plan.allocated_tolerance),
+        format_args!("what is allocated at rest rose from {first_rest:.0} to {last_rest:.0} bytes"),
     );
     let kept = (last / first).max(last_by_yard / first_by_yard);
     bound(

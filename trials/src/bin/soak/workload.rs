@@ -25,7 +25,8 @@ pub struct Worker<'w> {
     /// Which of its sessions it has forgotten: they are left to expire.
     forgotten: Vec<bool>,
     serial: u64,
-    side: (u64, Side),
+    /// The side cache and its number; none after a pause.
+    side: Option<(u64, Side)>,
     side_key: u64,
     done: u64,
     buffer: Vec<u8>,
@@ -39,7 +40,7 @@ impl<'w> Worker<'w> {
             random: 0x5851_F42D_4C95_7F2D * (number + 1),
             forgotten: vec![false; world.plan.slots as usize],
             serial: number,
-            side: world.side(),
+            side: None,
             side_key: number,
             done: 0,
             buffer: Vec::new(),
@@ -56,6 +57,7 @@ impl<'w> Worker<'w> {
         let gate = &self.world.gate;
         while !gate.stop.load(Ordering::Relaxed) {
             if gate.pause.load(Ordering::Relaxed) {
+                self.side = None;
                 self.meet();
                 self.meet();
             }
@@ -335,17 +337,19 @@ impl<'w> Worker<'w> {
     /// Inserts into the side cache; when it is large enough, another one takes its place.
     fn grow_side(&mut self) {
         self.side_key += WORKERS;
-        self.side.1.insert_with_ttl(self.side_key, !self.side_key, Duration::from_secs(600));
-        if !(self.side_key / WORKERS).is_multiple_of(256) {
+        let key = self.side_key;
+        let (number, side) = self.side.get_or_insert_with(|| self.world.side());
+        side.insert_with_ttl(key, !key, Duration::from_secs(600));
+        if !(key / WORKERS).is_multiple_of(256) {
             return;
         }
-        self.expect(self.side.1.get(&self.side_key) == Some(!self.side_key), "the side cache lost an entry");
-        if self.side.1.len() >= self.world.plan.side {
-            self.world.renew_side(self.side.0);
+        let (number, is_right, is_full) = (*number, side.get(&key) == Some(!key), side.len() >= self.world.plan.side);
+        self.expect(is_right, "the side cache lost an entry");
+        if is_full {
+            self.world.renew_side(number);
         }
-        let side = self.world.side();
-        if side.0 != self.side.0 {
-            self.side = side;
+        if is_full || self.world.side().0 != number {
+            self.side = None;
         }
     }
 }
