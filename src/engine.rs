@@ -75,6 +75,7 @@
 
 use core::fmt;
 use std::cell::Cell;
+use std::collections::BTreeSet;
 
 use crate::clock::{Stopwatch, Time};
 use crate::contain::contain;
@@ -625,6 +626,9 @@ impl<N: Timed> Engine<N> {
         let Some(tick) = self.index.take(which, cursor, records, &guard) else { return false };
         self.counters.add_records(-(records.len() as i64));
         self.counters.add_handled(records.len() as u64);
+        // Handling one record deals with all entries of its hash, so once will do for equal ones.
+        records.sort_unstable();
+        records.dedup();
         for hash in records.drain(..) {
             *removed += self.handle(hash, tick, now, &guard);
         }
@@ -731,11 +735,11 @@ pub fn spread(hash: u64) -> u64 {
     hash.wrapping_mul(0x9E37_79B9_7F4A_7C15).max(RECORD_MIN)
 }
 
-/// The nodes that one record has led to: nearly always none or one.
+/// The nodes that one record has led to: nearly always none or one, but with a weak hasher any number.
 #[derive(Default)]
 struct Handled {
     first: usize,
-    more: Vec<usize>,
+    more: BTreeSet<usize>,
 }
 
 impl Handled {
@@ -747,7 +751,7 @@ impl Handled {
         if self.first == 0 {
             self.first = node;
         } else {
-            self.more.push(node);
+            self.more.insert(node);
         }
     }
 }

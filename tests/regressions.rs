@@ -1,6 +1,6 @@
 //! Bugs that were found once, each by its smallest input. A test that hangs has failed.
 
-use std::hash::{BuildHasher, DefaultHasher, Hash, Hasher, RandomState};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher, RandomState};
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
@@ -274,4 +274,29 @@ fn a_time_to_live_does_not_begin_after_the_end_of_what_it_replaces() {
     assert_eq!((outcome, seen), (Outcome::Inserted, vec![Some(1), None]));
     assert_eq!(cache.get(&1), Some(2));
     assert_eq!(cache.stats().expired, 1);
+}
+
+/// Each of many records of one hash looked at all entries of that hash, anew for each entry, and in a list of those it had seen: n to the fourth.
+#[test]
+fn sweeps_of_equal_hashes_end() {
+    /// So many took minutes.
+    const EQUAL: u64 = 1_000;
+    #[derive(Default)]
+    struct Equal(DefaultHasher);
+    impl Hasher for Equal {
+        fn write(&mut self, _: &[u8]) {}
+        fn finish(&self) -> u64 {
+            self.0.finish()
+        }
+    }
+    let clock = ManualClock::new();
+    let builder = Cache::<u64, u64>::builder().clock(clock.clone()).cleanup_interval(Duration::ZERO);
+    let cache = builder.hasher(BuildHasherDefault::<Equal>::default()).build().expect("sane");
+    for key in 0..EQUAL {
+        cache.insert(key, key);
+        cache.insert_with_ttl(EQUAL + key, key, HOUR);
+    }
+    clock.advance(HOUR);
+    assert_eq!(cache.sweep() as u64, EQUAL);
+    assert_eq!(cache.len() as u64, EQUAL);
 }

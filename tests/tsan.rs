@@ -225,3 +225,9 @@ fn main() {
     }
     println!("tsan: {} operations on {THREADS} threads", 4 * THREADS * steps());
 }
+
+/// Under libtest `main` is never called; without it this is not compiled. Catches a manifest that lost its `harness = false`.
+#[test]
+fn the_manifest_says_that_this_test_has_no_harness() {
+    panic!("Cargo.toml: [[test]] name = \"tsan\" needs harness = false");
+}
