@@ -49,6 +49,8 @@
 //!   could say of an entry, or of its absence, what was no longer so.
 //! * **X8** Likewise, a time to live that begins while the caller decides is given only in the place of an entry that is live after that: else
 //!   the write would come before the old deadline, and its time to live after it.
+//! * **X9** Whether an entry is live is told by its deadline, loaded first, and the clock, read after: so it was live when the deadline was
+//!   loaded. The other way round, a touch that comes late could set, in between, a deadline that has come.
 //!
 //! # Why nothing is forgotten (F1)
 //!
@@ -237,13 +239,14 @@ impl<N: Timed> Engine<N> {
 
     /// The node's deadline, settled; None if it has come, or expiry is decided.
     fn live_deadline(&self, node: Ref<'_, N>, guard: &Guard) -> Option<Deadline> {
-        self.live_deadline_at(node, self.time.coarse(), guard)
+        let deadline = self.settled_deadline(node, guard);
+        // X9: the clock after the deadline.
+        self.is_live_at(deadline, self.time.coarse()).then_some(deadline)
     }
 
-    /// [`live_deadline`](Self::live_deadline), with a coarse reading that was just made.
-    fn live_deadline_at(&self, node: Ref<'_, N>, now: u64, guard: &Guard) -> Option<Deadline> {
-        let deadline = self.settled_deadline(node, guard);
-        (deadline.time() != DEAD && !self.time.has_come_at(deadline.time(), now)).then_some(deadline)
+    /// Whether a settled deadline is one that has not come, by a coarse reading that was made after it was loaded (X9).
+    fn is_live_at(&self, deadline: Deadline, now: u64) -> bool {
+        deadline.time() != DEAD && !self.time.has_come_at(deadline.time(), now)
     }
 
     /// Whether a node that was met on a walk is live. Decides nothing.
@@ -332,9 +335,10 @@ impl<N: Timed> Engine<N> {
         loop {
             let seat = self.map.seek(hash, |node| eq(node, spare.as_ref()), guard);
             let current = seat.node();
+            let deadline = current.map(|node| self.settled_deadline(node, guard));
             let now = self.time.coarse();
-            if let Some(node) = current
-                && self.live_deadline_at(node, now, guard).is_none()
+            if let Some((node, deadline)) = current.zip(deadline)
+                && !self.is_live_at(deadline, now)
             {
                 self.expire(node, |deadline| self.time.has_come(deadline), guard);
                 continue;
@@ -517,10 +521,11 @@ impl<N: Timed> Engine<N> {
     #[inline]
     pub fn set_deadline(&self, node: Ref<'_, N>, to: u64, guard: &Guard) -> bool {
         loop {
+            let from = self.settled_deadline(node, guard);
             let now = self.time.coarse();
-            let Some(from) = self.live_deadline_at(node, now, guard).filter(|from| !from.is_closed()) else {
+            if from.is_closed() || !self.is_live_at(from, now) {
                 return false;
-            };
+            }
             if self.time.has_come_at(to, now) {
                 // Touched into the past: a removal of what was live.
                 return self.cut_node(node, RemovalCause::Expired, guard);

@@ -300,3 +300,82 @@ fn sweeps_of_equal_hashes_end() {
     assert_eq!(cache.sweep() as u64, EQUAL);
     assert_eq!(cache.len() as u64, EQUAL);
 }
+
+/// A clock that runs deeds after some of its readings, which return the time from before.
+#[derive(Clone)]
+struct Pausing {
+    clock: ManualClock,
+    /// Readings left until the next deed, and the deed.
+    deeds: Arc<Mutex<Vec<Deed>>>,
+}
+
+type Deed = (usize, Box<dyn FnOnce() + Send>);
+
+impl Pausing {
+    fn after(&self, readings: usize, deed: impl FnOnce() + Send + 'static) {
+        self.deeds.lock().expect("no panic").push((readings, Box::new(deed)));
+    }
+}
+
+impl Clock for Pausing {
+    fn elapsed(&self) -> Duration {
+        let now = self.clock.elapsed();
+        let due = {
+            let mut deeds = self.deeds.lock().expect("no panic");
+            match deeds.last_mut() {
+                Some((0, _)) => deeds.pop(),
+                Some((readings, _)) => {
+                    *readings -= 1;
+                    None
+                }
+                None => None,
+            }
+        };
+        if let Some((_, deed)) = due {
+            deed();
+        }
+        now
+    }
+    fn origin(&self) -> std::time::Instant {
+        self.clock.origin()
+    }
+}
+
+/// A reader took the time, then the deadline. Between them a touch came so late that its deadline had come, after others had seen the entry
+/// live beyond it: the reader answered by that deadline, and by its old time.
+#[test]
+fn a_deadline_that_comes_late_is_not_judged_by_an_earlier_time() {
+    let mut late = 0;
+    for (reading, touching) in (0..8).flat_map(|reading| (0..8).map(move |touching| (reading, touching))) {
+        let clock = Pausing { clock: ManualClock::new(), deeds: Arc::default() };
+        let builder = Cache::builder().clock(clock.clone()).cleanup_interval(Duration::ZERO);
+        let cache = builder.build().expect("sane");
+        cache.insert_with_ttl(1, 10, HOUR);
+        let deadline = clock.clock.instant() + HOUR;
+        let was_late = Arc::new(Mutex::new(false));
+        let (weak, other, outer) = (cache.downgrade(), clock.clone(), was_late.clone());
+        clock.after(reading, move || {
+            let cache = weak.upgrade().expect("in use");
+            let seen = Arc::new(Mutex::new(false));
+            let (weak, manual, inner) = (cache.downgrade(), other.clock.clone(), seen.clone());
+            other.after(touching, move || {
+                manual.advance(2 * Duration::from_secs(1));
+                *inner.lock().expect("no panic") = weak.upgrade().expect("in use").get(&1).is_some();
+            });
+            let touched = cache.touch(&1, Duration::from_secs(1));
+            other.deeds.lock().expect("no panic").clear();
+            *outer.lock().expect("no panic") = touched && *seen.lock().expect("no panic");
+        });
+        let answer = cache.get_with_deadline(&1);
+        clock.deeds.lock().expect("no panic").clear();
+        if *was_late.lock().expect("no panic") {
+            late += 1;
+            assert!(
+                answer.is_none() || answer == Some((10, Some(deadline))),
+                "at readings {reading}, {touching}: {answer:?}, though others saw it live beyond that deadline"
+            );
+            assert_eq!(cache.get(&1), None, "at readings {reading}, {touching}");
+        }
+    }
+    assert!(late > 0, "no touch came late: the test shows nothing");
+}
