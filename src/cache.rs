@@ -198,7 +198,7 @@ where
     {
         let (core, guard) = (&*self.core, epoch::pin());
         let hash = core.hash(key);
-        let decide =
+        let mut decide =
             |current: Option<Ref<'_, Entry<K, V>>>, _| match current.and_then(|old| Some((old, f(old.value())?))) {
                 None => Step::Keep(None),
                 Some((old, value)) => {
@@ -207,9 +207,12 @@ where
                     Step::PutInheriting(entry)
                 }
             };
-        match core.engine.write(hash, |entry, _| entry.key().borrow() == key, &guard, None, decide) {
-            Written::Replaced => Some(()),
-            _ => None,
+        loop {
+            match core.engine.write(hash, |entry, _| entry.key().borrow() == key, &guard, None, &mut decide) {
+                Written::Replaced => return Some(()),
+                Written::Stillborn => {}
+                _ => return None,
+            }
         }
     }
 
@@ -267,7 +270,8 @@ where
             Written::Kept(Some(_), _) => Outcome::Kept,
             Written::Kept(None, _) | Written::Absent => Outcome::Absent,
             Written::Inserted(_) => Outcome::Inserted,
-            Written::Replaced => Outcome::Replaced,
+            // Stillborn: replaced, and gone at once. To start over would take another key: this is where X10 falls short.
+            Written::Replaced | Written::Stillborn => Outcome::Replaced,
             Written::Removed(_) => Outcome::Removed,
         }
     }

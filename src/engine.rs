@@ -23,8 +23,8 @@
 //!   cut it: decides against writes. Only then may anyone answer "absent".
 //! * **touch** find; CAS the deadline. A shorter one is then covered (below).
 //! * **update that keeps the deadline** publish the new entry UNSETTLED, in the old one's place. To settle: close the old
-//!   deadline (touches on it fail from then on, and look for the successor); CAS that time into the new one. Anyone who meets
-//!   an unsettled entry does this.
+//!   deadline (touches on it fail from then on, and look for the successor), or, if it has come, CAS it to DEAD; CAS that time into
+//!   the new one. Anyone who meets an unsettled entry does this. If DEAD was inherited, cut the new entry and start over.
 //! * **cover** makes F1 hold for an entry: unless a claim stands at or before its tick: file, then claim.
 //! * **after a replacement** fence; the new entry takes the old one's claim over if it still stands; else, cover. Then notify.
 //! * **sweep** for each record (hash, tick): for each entry of that hash with no claim or one of that tick: expire it if it is due, else
@@ -51,6 +51,12 @@
 //!   the write would come before the old deadline, and its time to live after it.
 //! * **X9** Whether an entry is live is told by its deadline, loaded first, and the clock, read after: so it was live when the deadline was
 //!   loaded. The other way round, a touch that comes late could set, in between, a deadline that has come.
+//!
+//! * **X10** `late-touch`: a touch may set a deadline that has come meanwhile: a removal of what was live, by the order of things. An
+//!   update that read the deadline before, and inherits this one, must then find the key absent, and cannot know it before it has
+//!   published. So it settles only by a deadline that it, or whoever settled, loaded before a reading of the clock by which it had
+//!   not come: the entry was live, at a moment at which the update had been published and nobody had seen it. Else the expiry is decided
+//!   on the predecessor, as anyone may who meets a deadline that has come: the new entry was never live.
 //!
 //! # Why nothing is forgotten (F1)
 //!
@@ -123,6 +129,8 @@ pub enum Written<'g, N: Timed> {
     Kept(Option<Ref<'g, N>>, Option<Owned<N>>),
     Inserted(Ref<'g, N>),
     Replaced,
+    /// Replaced by a node that inherited a deadline that had come, perhaps before `decide` was told of the old one (X10): it is gone.
+    Stillborn,
     Removed(Ref<'g, N>),
     Absent,
 }
@@ -260,8 +268,39 @@ impl<N: Timed> Engine<N> {
             if !deadline.is_unsettled() {
                 return deadline;
             }
-            settle(node.get(), guard);
+            self.settle(node.get(), guard);
         }
+    }
+
+    /// Settles a node that inherits its deadline: closes the predecessor's, or decides its expiry if it has come (X10), and copies it.
+    fn settle(&self, node: &N, guard: &Guard) {
+        let Some(predecessor) = node.predecessor(guard) else { return };
+        while node.meta().deadline().is_unsettled() {
+            let deadline = predecessor.meta().deadline();
+            // Ordering: AcqRel [touch-versus-update], in `close_deadline`: of a touch and this, one comes first. Release in `settle`, with the
+            // Acquire of `deadline`: who sees it settled sees the predecessor closed.
+            let (is_final, inherited) = if deadline.is_closed() || deadline.time() == DEAD {
+                (true, deadline.time())
+            } else if self.has_come_contained(deadline.time()) {
+                (predecessor.meta().change_deadline(deadline, DEAD), DEAD)
+            } else {
+                (predecessor.meta().close_deadline(deadline), deadline.time())
+            };
+            if is_final {
+                node.inherit(predecessor.get());
+                node.meta().settle(inherited);
+            }
+        }
+    }
+
+    /// Whether a deadline has come, where nothing may unwind: the predecessor of a node that was just published is retired on the way
+    /// out, settled or not. For a clock that panics, time stands still.
+    fn has_come_contained(&self, deadline: u64) -> bool {
+        let mut has_come = false;
+        if !contain(|| has_come = self.time.has_come(deadline)) {
+            self.counters.contained_panic();
+        }
+        has_come
     }
 
     /// Expires a node whose deadline has come, as `has_come` tells. True if this call removed it; false if another did, or it lives.
@@ -400,8 +439,12 @@ impl<N: Timed> Engine<N> {
                         self.after_insertion(put.new, put.crowded, now, guard);
                         return Written::Inserted(put.new);
                     };
-                    self.after_replacement(put.new, old, change, now, guard);
-                    return Written::Replaced;
+                    if self.after_replacement(put.new, old, change, now, guard) {
+                        return Written::Replaced;
+                    }
+                    // X1: it is out before anyone says so.
+                    self.cut_node(put.new, RemovalCause::Expired, guard);
+                    return Written::Stillborn;
                 }
                 Err(node) => spare = Some(node),
             }
@@ -419,10 +462,21 @@ impl<N: Timed> Engine<N> {
         self.cover_and_relieve(node, now, guard);
     }
 
-    fn after_replacement(&self, node: Ref<'_, N>, old: Unlinked<'_, N>, change: Change, now: u64, guard: &Guard) {
+    /// False if the node inherits a deadline that had come (X10).
+    fn after_replacement(
+        &self,
+        node: Ref<'_, N>,
+        old: Unlinked<'_, N>,
+        change: Change,
+        now: u64,
+        guard: &Guard,
+    ) -> bool {
+        let mut is_born = true;
         if change == Change::PutInheriting {
             // X4: before the old node is retired, which dropping `old` does.
-            settle(node.get(), guard);
+            self.settle(node.get(), guard);
+            // Told by the predecessor's, which is final: the node itself may have expired since.
+            is_born = old.node().meta().deadline().is_closed();
         }
         // Ordering: SeqCst fence [replace-versus-refile] between the publication and the look at the old claim, with
         // the fence in `void` between the voiding of a claim and the look at the map.
@@ -442,6 +496,7 @@ impl<N: Timed> Engine<N> {
         self.left(old, RemovalCause::Replaced);
         self.map.help(guard);
         self.relieve_after(in_new_chunk, now);
+        is_born
     }
 
     fn cover_and_relieve(&self, node: Ref<'_, N>, now: u64, guard: &Guard) {
@@ -711,25 +766,6 @@ impl<N: Timed> Engine<N> {
 
 /// Buckets that a walk visits under one pin.
 pub const VISIT: usize = 32;
-
-/// Settles a node that inherits its deadline: closes the predecessor's, and copies it.
-fn settle<N: Timed>(node: &N, guard: &Guard) {
-    let Some(predecessor) = node.predecessor(guard) else { return };
-    loop {
-        if !node.meta().deadline().is_unsettled() {
-            return;
-        }
-        let deadline = predecessor.meta().deadline();
-        // Ordering: AcqRel [touch-versus-update], in `close_deadline`: of a touch and this, one comes first. Release in `settle`, with the
-        // Acquire of `deadline`: who sees it settled sees the predecessor closed.
-        let is_final = deadline.is_closed() || deadline.time() == DEAD || predecessor.meta().close_deadline(deadline);
-        if is_final {
-            node.inherit(predecessor.get());
-            node.meta().settle(deadline.time());
-            return;
-        }
-    }
-}
 
 /// Makes a hasher's result what the engine takes for a hash: every caller's hash goes through here once.
 ///

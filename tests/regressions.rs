@@ -379,3 +379,38 @@ fn a_deadline_that_comes_late_is_not_judged_by_an_earlier_time() {
     }
     assert!(late > 0, "no touch came late: the test shows nothing");
 }
+
+/// An update that keeps the deadline had read it as live when a touch came so late that its own deadline had come, after others had seen
+/// the entry live beyond it. The update inherited that deadline, and answered that it had updated what was gone.
+#[test]
+fn an_update_does_not_succeed_by_a_deadline_that_came_late() {
+    let mut late = 0;
+    for (reading, touching) in (0..8).flat_map(|reading| (0..8).map(move |touching| (reading, touching))) {
+        let clock = Pausing { clock: ManualClock::new(), deeds: Arc::default() };
+        let builder = Cache::builder().clock(clock.clone()).cleanup_interval(Duration::ZERO);
+        let cache = builder.build().expect("sane");
+        cache.insert_with_ttl(1, 10, HOUR);
+        let touch = Arc::new(Mutex::new((false, false)));
+        let (weak, other, outer) = (cache.downgrade(), clock.clone(), touch.clone());
+        clock.after(reading, move || {
+            let cache = weak.upgrade().expect("in use");
+            let seen = Arc::new(Mutex::new(false));
+            let (weak, manual, inner) = (cache.downgrade(), other.clock.clone(), seen.clone());
+            other.after(touching, move || {
+                manual.advance(2 * Duration::from_secs(1));
+                *inner.lock().expect("no panic") = weak.upgrade().expect("in use").get(&1).is_some();
+            });
+            let touched = cache.get_and_touch(&1, Duration::from_secs(1)) == Some(10);
+            other.deeds.lock().expect("no panic").clear();
+            *outer.lock().expect("no panic") = (touched, *seen.lock().expect("no panic"));
+        });
+        let updated = cache.update(&1, |value| value + 1);
+        clock.deeds.lock().expect("no panic").clear();
+        if *touch.lock().expect("no panic") == (true, true) {
+            late += 1;
+            assert!(!updated, "at readings {reading}, {touching}: updated what was gone");
+            assert_eq!((cache.get(&1), cache.len()), (None, 0), "at readings {reading}, {touching}");
+        }
+    }
+    assert!(late > 0, "no touch came late: the test shows nothing");
+}

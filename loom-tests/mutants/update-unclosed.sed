@@ -2,4 +2,4 @@
 # file: src/engine.rs
 # model: touch_versus_update update_against_touch
 # pass: plain
-/^fn settle</,/^}/ s/predecessor\.meta\(\)\.close_deadline\(deadline\)/true/
+/^    fn settle\(/,/^    }/ s/predecessor\.meta\(\)\.close_deadline\(deadline\)/true/

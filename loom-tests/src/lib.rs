@@ -533,27 +533,28 @@ impl World {
             Written::Replaced => Some(true),
             Written::Inserted(..) | Written::Absent => Some(false),
             Written::Removed(..) => Some(true),
+            Written::Stillborn => unreachable!("inherits nothing"),
         }
     }
 
     /// Adds to the value of a live entry, and keeps its deadline.
     pub fn increment(&self, key: Key, by: u64) -> bool {
         let guard = epoch::pin();
-        let written = self.engine.write(
-            key.hash,
-            |node, _| *node.key() == key,
-            &guard,
-            None,
-            |current, _| match current {
-                None => Step::Keep(None),
-                Some(old) => {
-                    let mut new = node(key, old.value().get() + by, NEVER);
-                    Node::inherit(&mut new, old);
-                    Step::PutInheriting(new)
-                }
-            },
-        );
-        matches!(written, Written::Replaced)
+        let mut decide = |current: Option<epoch::Ref<'_, Node>>, _| match current {
+            None => Step::Keep(None),
+            Some(old) => {
+                let mut new = node(key, old.value().get() + by, NEVER);
+                Node::inherit(&mut new, old);
+                Step::PutInheriting(new)
+            }
+        };
+        loop {
+            match self.engine.write(key.hash, |node, _| *node.key() == key, &guard, None, &mut decide) {
+                Written::Replaced => return true,
+                Written::Stillborn => {}
+                _ => return false,
+            }
+        }
     }
 
     /// Removes a live entry.

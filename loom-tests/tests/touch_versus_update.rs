@@ -2,7 +2,7 @@
 //! finds the successor.
 //!
 //! Explored: update against touch, update against update, and both beside a find and a sweep that meet the unsettled entry. Breaks
-//! caught: a predecessor that is not closed, one that is retired before its successor is settled.
+//! caught: a predecessor that is not closed, one that is retired before its successor is settled, a deadline inherited after it has come.
 
 use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::time::Duration;
@@ -78,6 +78,29 @@ fn update_against_sweep() {
         world.sweep();
         assert_eq!((world.expired(), world.entries()), (1, 0), "gone, and told of once");
         (updated, swept)
+    });
+}
+
+/// A touch that sets a deadline which has come meanwhile ends the entry: an update that begins after that deadline comes before the touch,
+/// or finds nothing (X10).
+#[test]
+fn update_against_late_touch() {
+    Model::new("update_against_late_touch").plain(4).rmw(4).explore(&[(Some(1), false), (Some(2), true)], || {
+        let world = World::with_visible_clock();
+        world.insert(K, 1, 5);
+        let (touched, updated) = pair(
+            &world,
+            |world| world.touch(K, 3),
+            |world| {
+                world.advance_to(3);
+                world.increment(K, 1)
+            },
+        );
+        assert_eq!(updated, touched == Some(2), "updated after the end: {touched:?}");
+        assert_eq!(world.find(K), None);
+        world.sweep();
+        assert_eq!((world.expired(), world.entries()), (1, 0), "gone, and told of once");
+        (touched, updated)
     });
 }
 

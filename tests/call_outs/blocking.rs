@@ -100,24 +100,7 @@ fn each_call_blocks<B: Subject>(places: &[Place]) {
 fn in_a_cache() {
     let _alone = alone();
     within_a_minute(|| {
-        use Place::*;
-        each_call_blocks::<cache::Subjected>(&[
-            BuildHasher,
-            Hasher,
-            Hash,
-            Eq,
-            Borrow,
-            CloneKey,
-            CloneValue,
-            DropKey,
-            DropValue,
-            Clock,
-            CoarseClock,
-            Listener,
-            Closure,
-            Loader,
-            Consumer,
-        ]);
+        each_call_blocks::<cache::Subjected>(plan::IN_A_CACHE);
     });
 }
 
@@ -126,16 +109,6 @@ fn in_a_cache() {
 fn in_a_store() {
     let _alone = alone();
     within_a_minute(|| {
-        use Place::*;
-        each_call_blocks::<store::Subjected>(&[
-            Clock,
-            CoarseClock,
-            WallClock,
-            Listener,
-            Closure,
-            Consumer,
-            Bytes,
-            DropBytes,
-        ]);
+        each_call_blocks::<store::Subjected>(plan::IN_A_STORE);
     });
 }

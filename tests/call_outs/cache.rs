@@ -212,8 +212,14 @@ fn closures() -> Vec<Act<Subjected>> {
     let here = |act: Act<Subjected>| Act { drops_here: true, ..act };
     let loads = |act: Act<Subjected>| Act { loads: Some(KEY), drops_here: true, ..act };
     vec![
-        Act::new("update", update, |state| (yes(state.is_some()), state.map(|value| value + 100))),
-        here(Act::new("compute, put", |on| compute(on, || Op::Put(on.value(4))), |state| put(4)(state))),
+        Act {
+            settles: true,
+            ..Act::new("update", update, |state| (yes(state.is_some()), state.map(|value| value + 100)))
+        },
+        Act {
+            settles: true,
+            ..here(Act::new("compute, put", |on| compute(on, || Op::Put(on.value(4))), |state| put(4)(state)))
+        },
         here(Act::new(
             "compute, put with ttl",
             |on| compute(on, || Op::PutWithTtl(on.value(5), seconds(50))),

@@ -38,6 +38,37 @@ impl Place {
     }
 }
 
+/// Where `Cache` runs user code, but for the origin of its clock.
+pub const IN_A_CACHE: &[Place] = &[
+    Place::BuildHasher,
+    Place::Hasher,
+    Place::Hash,
+    Place::Eq,
+    Place::Borrow,
+    Place::CloneKey,
+    Place::CloneValue,
+    Place::DropKey,
+    Place::DropValue,
+    Place::Clock,
+    Place::CoarseClock,
+    Place::Listener,
+    Place::Closure,
+    Place::Loader,
+    Place::Consumer,
+];
+
+/// Where `MemStore` does.
+pub const IN_A_STORE: &[Place] = &[
+    Place::Clock,
+    Place::CoarseClock,
+    Place::WallClock,
+    Place::Listener,
+    Place::Closure,
+    Place::Consumer,
+    Place::Bytes,
+    Place::DropBytes,
+];
+
 struct Plan {
     place: Place,
     /// Calls to let pass first.

@@ -47,11 +47,23 @@ pub struct Act<B> {
     pub loads: Option<u64>,
     /// It drops a key or value that the cache never owned, or no longer does: a panic of that goes to the caller.
     pub drops_here: bool,
+    /// It keeps the deadline of what it replaces.
+    pub settles: bool,
 }
 
 impl<B> Act<B> {
     pub fn new(name: &'static str, run: fn(&B) -> Answer, model: fn(State) -> (Answer, State)) -> Self {
-        Act { name, run, model, clears: false, walks: false, expires: false, loads: None, drops_here: false }
+        Act {
+            name,
+            run,
+            model,
+            clears: false,
+            walks: false,
+            expires: false,
+            loads: None,
+            drops_here: false,
+            settles: false,
+        }
     }
 }
 

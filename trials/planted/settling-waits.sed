@@ -3,4 +3,4 @@
 # kind: Update
 # freezes: 1500
 # expect: freezes blocked another thread
-/fn settled_deadline/,/^    }/s/settle\(node\.get\(\), guard\)/core::hint::spin_loop()/
+/fn settled_deadline/,/^    }/s/self\.settle\(node\.get\(\), guard\)/core::hint::spin_loop()/
