@@ -30,9 +30,12 @@ schedules *args:
 schedules-planted *names:
     shuttle-tests/planted.sh {{names}}
 
-# The checker of histories.
+# The checker's own tests; then real threads: `just histories-run --seconds 300 --seed 1`.
 histories *args:
     cd histories && cargo test {{args}}
+
+histories-run *args:
+    cd histories && cargo run --release -- {{args}}
 
 # Fuzz each target beside its naive twin, so many seconds.
 fuzz seconds="60" *targets:

@@ -107,10 +107,11 @@ fn find_against_remove() {
         let (removed, found) = pair(
             &map,
             |map| {
-                let guard = pin();
-                let seat = map.seek(K.hash, |_| true, &guard);
-                let is_cut = map.cut(&seat, &guard).is_some();
-                drop(guard);
+                let is_cut = {
+                    let guard = pin();
+                    let seat = map.seek(K.hash, |_| true, &guard);
+                    map.cut(&seat, &guard).is_some()
+                };
                 if cfg!(fleeting_real_epoch) {
                     // So that the collector frees it here, if it may.
                     (0..3).for_each(|_| pin().flush());

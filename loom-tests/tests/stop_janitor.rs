@@ -57,8 +57,11 @@ fn stop_against_work() {
     });
 }
 
-/// A cache with a janitor, one entry of which is due; how often the listener was told; and what else the listener does.
-fn watched() -> (Numbers, Arc<AtomicUsize>, Arc<OnceLock<WeakCache<u64, u64, Identity>>>) {
+/// A cache; how often its listener was told; and the cache whose cleanup the listener stops.
+type Watched = (Numbers, Arc<AtomicUsize>, Arc<OnceLock<WeakCache<u64, u64, Identity>>>);
+
+/// A cache with a janitor, one entry of which is due.
+fn watched() -> Watched {
     let (clock, expired, stopped) = (ManualClock::new(), Arc::<AtomicUsize>::default(), Arc::<OnceLock<_>>::default());
     let (told, to_stop) = (expired.clone(), stopped.clone());
     let listener = move |_: &u64, _: &u64, cause| {

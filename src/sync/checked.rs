@@ -2,7 +2,7 @@
 //!
 //! * Every operation is a *site*: file, line and column of the call. Functions of ours that only pass an operation on are
 //!   `#[track_caller]` in checked builds, so that the site is the line that names the ordering.
-//! * `FLEETING_SITES=1` prints each site with its orderings at the end of a model ([`print_sites`]).
+//! * `FLEETING_SITES=1` prints each site with its orderings at the end of a model ([`sites`]).
 //! * `FLEETING_WEAKEN=file:line:column:success:Relaxed` weakens one ordering of one site while the program runs: `loom-tests`'
 //!   `orderings` does so for all of them. (`failure` for a compare-exchange's second ordering, `removed` for a fence.)
 //!
