@@ -22,6 +22,7 @@ for item in .cargo benches examples src tests; do
     rm -rf "${copy:?}/$item"
     cp -r "$item" "$copy/"
 done
+ln -sfn "$PWD/fuzz" "$copy/fuzz" # its corpus is read by a test
 cp ./*.toml ./*.md Cargo.lock "$copy/"
 # From the marker of a checked build to the end of the line after it.
 sed -i '/^#\[cfg(any(loom, shuttle, fleeting_hooked))\]$/,/^pub mod/d' "$copy/src/lib.rs"
