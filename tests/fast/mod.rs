@@ -1,8 +1,8 @@
-//! The fast tests in one binary, for `cargo mutants`: linking one costs a mutant less than linking a dozen. `cargo test` runs the
-//! files one by one and leaves this out (`test = false` in the manifest).
+//! The fast tests as one module, which `.cargo/mutants.sh` makes a part of the crate itself: compiled as one crate with it, a mutant is built in one or
+//! two seconds. `cargo test` runs the files one by one and knows nothing of this.
 //!
-//! Left out: what counts the process's threads (`janitor`, which is linked beside this), owns its allocator (`memory`), or is slow (`million`,
-//! `stress`, `races`, `duels`, `replay`).
+//! Left out: what counts the process's threads (`janitor`) or its allocations (`leaks`, `memory`), and what is slow (`million`, `stress`,
+//! `races`, `duels`, `replay`).
 
 use std::panic;
 use std::process;
@@ -21,23 +21,33 @@ fn a_failure_ends_the_run_if_asked_to() {
     }
 }
 
-#[path = "../behaviour_cache.rs"]
-mod behaviour_cache;
-#[path = "../behaviour_store.rs"]
-mod behaviour_store;
-#[path = "../drops.rs"]
-mod drops;
-#[path = "../hashers.rs"]
-mod hashers;
-#[path = "../loading.rs"]
-mod loading;
-#[path = "../methods_cache.rs"]
-mod methods_cache;
-#[path = "../methods_store.rs"]
-mod methods_store;
-#[path = "../panics.rs"]
-mod panics;
 #[path = "../property.rs"]
 mod property;
+
+#[cfg(fleeting_fast_tests)]
+#[path = "../behaviour_cache.rs"]
+mod behaviour_cache;
+#[cfg(fleeting_fast_tests)]
+#[path = "../behaviour_store.rs"]
+mod behaviour_store;
+#[cfg(fleeting_fast_tests)]
+#[path = "../drops.rs"]
+mod drops;
+#[cfg(fleeting_fast_tests)]
+#[path = "../hashers.rs"]
+mod hashers;
+#[cfg(fleeting_fast_tests)]
+#[path = "../loading.rs"]
+mod loading;
+#[cfg(fleeting_fast_tests)]
+#[path = "../methods_cache.rs"]
+mod methods_cache;
+#[cfg(fleeting_fast_tests)]
+#[path = "../methods_store.rs"]
+mod methods_store;
+#[cfg(fleeting_fast_tests)]
+#[path = "../panics.rs"]
+mod panics;
+#[cfg(fleeting_fast_tests)]
 #[path = "../regressions.rs"]
 mod regressions;
