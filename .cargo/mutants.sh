@@ -19,8 +19,10 @@ if [ "${1-}" = --runner ]; then
 fi
 
 copy=$PWD/target/mutants-tree
+mkdir -p "$copy"
+exec 9<"$copy"
+flock --nonblock 9 || { echo "another run is at work in $copy" >&2; exit 1; }
 fill() {
-    mkdir -p "$copy"
     # Without times: a mutant that was left there must look older.
     for item in .cargo benches examples src tests; do
         rm -rf "${copy:?}/$item"

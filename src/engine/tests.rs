@@ -2,10 +2,11 @@
 
 #![cfg(not(any(loom, shuttle, fleeting_tiny)))]
 
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use super::*;
-use crate::clock::ManualClock;
+use crate::clock::{Clock, ManualClock};
 use crate::map::Entry;
 
 type TestEngine = Engine<Entry<u64, u64>>;
@@ -166,6 +167,58 @@ fn records_are_taken_early_above_twice_the_entries() {
     // Not many more than are filed: about twice.
     assert!(stats.records_handled < 3 * 11_180, "{stats:?}");
     assert_eq!(stats.entries, 100);
+}
+
+/// A clock that counts how often it is read.
+#[derive(Clone, Default)]
+struct Counting {
+    readings: Arc<AtomicU64>,
+    stands: ManualClock,
+}
+
+impl Clock for Counting {
+    fn elapsed(&self) -> Duration {
+        self.readings.fetch_add(1, Ordering::Relaxed);
+        self.stands.elapsed()
+    }
+    fn origin(&self) -> Instant {
+        self.stands.origin()
+    }
+}
+
+/// Catches a hit that takes the long way, and reads the clock more than once.
+#[test]
+fn a_hit_reads_the_clock_once_at_most() {
+    let clock = Counting::default();
+    let engine = TestEngine::new(0, Time::custom(clock.clone()), Counters::new(true), None);
+    put(&engine, 7, HOUR);
+    put(&engine, 8, NEVER);
+    for (key, readings) in [(7, 1), (8, 0), (9, 0)] {
+        clock.readings.store(0, Ordering::Relaxed);
+        assert_eq!(engine.find(key, |_| true, &epoch::pin()).is_some(), key < 9);
+        assert_eq!(clock.readings.load(Ordering::Relaxed), readings, "{key}");
+    }
+}
+
+/// Catches an answer "absent" while the entry is still there: a conditional write could find it live (X1).
+#[test]
+fn whoever_finds_an_entry_expired_removes_it() {
+    let finds: [fn(&TestEngine) -> bool; 4] = [
+        |engine| engine.find(7, |_| true, &epoch::pin()).is_some(),
+        |engine| state(engine, 7).is_some(),
+        |engine| touch(engine, 7, 2 * HOUR),
+        |engine| remove(engine, 7),
+    ];
+    for find in finds {
+        let (engine, clock) = engine();
+        put(&engine, 7, HOUR);
+        clock.advance(Duration::from_nanos(HOUR - 1));
+        assert!(engine.find(7, |_| true, &epoch::pin()).is_some());
+        clock.advance(Duration::from_nanos(1));
+        assert!(!find(&engine));
+        let stats = engine.counters().stats();
+        assert_eq!((stats.entries, stats.expired, stats.removed), (0, 1, 0));
+    }
 }
 
 /// Catches idle time that is moved back, or not moved.
