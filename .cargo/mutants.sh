@@ -14,7 +14,7 @@ cd "$(dirname "$0")/.."
 # As the runner of test binaries (see below): bounds the CPU time, so that a busy machine does not make a timeout.
 if [ "${1-}" = --runner ]; then
     shift
-    ulimit -t 12
+    ulimit -t "$FLEETING_CPU_SECONDS"
     exec "$@"
 fi
 
@@ -44,18 +44,23 @@ END
 }
 
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="$PWD/.cargo/mutants.sh --runner"
-export FLEETING_FAIL_FAST=1 PROPTEST_CASES=20 PROPTEST_RNG_SEED=1
+export FLEETING_FAIL_FAST=1 PROPTEST_RNG_SEED=1
 out=${MUTANTS_OUT:-$PWD/target}
 mkdir -p "$out"
-run() {
-    RUSTFLAGS=$1 CARGO_TARGET_DIR=$PWD/target/mutants-$2 cargo mutants --in-place --dir "$copy" --output "$out" "${@:3}"
+quick() {
+    RUSTFLAGS="" CARGO_TARGET_DIR=$PWD/target/mutants-quick PROPTEST_CASES=8 FLEETING_CPU_SECONDS=4 \
+        cargo mutants --in-place --dir "$copy" --output "$out" "$@"
+}
+all() {
+    RUSTFLAGS="--cfg fleeting_fast_tests" CARGO_TARGET_DIR=$PWD/target/mutants-all PROPTEST_CASES=50 FLEETING_CPU_SECONDS=20 \
+        cargo mutants --in-place --dir "$copy" --output "$out" "$@"
 }
 
 fill
-case " $* " in *" --list "*) run "" quick "$@" && exit ;; esac
+case " $* " in *" --list "*) quick "$@" && exit ;; esac
 status=0
-run "" quick "$@" || status=$?
+quick "$@" || status=$?
 # 2: some were missed, 3: some timed out. Anything else is a failure of the run itself.
 case $status in 2 | 3) ;; *) exit $status ;; esac
 fill
-run "--cfg fleeting_fast_tests" all --iterate "$@"
+all --iterate "$@"

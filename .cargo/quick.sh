@@ -14,13 +14,15 @@ cd "$(dirname "$0")/.."
 # As the runner of test binaries (see below): bounds the CPU time, so that a busy machine does not make a timeout.
 if [ "${1-}" = --runner ]; then
     shift
-    ulimit -t 12
+    ulimit -t "$FLEETING_CPU_SECONDS"
     exec "$@"
 fi
 
 copy=$PWD/target/mutants-tree
+mkdir -p "$copy"
+exec 9<"$copy"
+flock --nonblock 9 || { echo "another run is at work in $copy" >&2; exit 1; }
 fill() {
-    mkdir -p "$copy"
     # Without times: a mutant that was left there must look older.
     for item in .cargo benches examples src tests; do
         rm -rf "${copy:?}/$item"
@@ -42,14 +44,17 @@ END
 }
 
 export CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUNNER="$PWD/.cargo/mutants.sh --runner"
-export FLEETING_FAIL_FAST=1 PROPTEST_CASES=20 PROPTEST_RNG_SEED=1
+export FLEETING_FAIL_FAST=1 PROPTEST_RNG_SEED=1
 out=${MUTANTS_OUT:-$PWD/target}
 mkdir -p "$out"
-run() {
-    RUSTFLAGS=$1 CARGO_TARGET_DIR=$PWD/target/mutants-$2 cargo mutants --in-place --dir "$copy" --output "$out" "${@:3}"
+quick() {
+    RUSTFLAGS="" CARGO_TARGET_DIR=$PWD/target/mutants-quick PROPTEST_CASES=8 FLEETING_CPU_SECONDS=4 \
+        cargo mutants --in-place --dir "$copy" --output "$out" "$@"
+}
+all() {
+    RUSTFLAGS="--cfg fleeting_fast_tests" CARGO_TARGET_DIR=$PWD/target/mutants-all PROPTEST_CASES=50 FLEETING_CPU_SECONDS=20 \
+        cargo mutants --in-place --dir "$copy" --output "$out" "$@"
 }
 
-[ -n "${KEEP-}" ] || fill
-case " $* " in *" --list "*) run "" quick "$@" && exit ;; esac
-status=0
-run "" quick "$@"
+fill
+quick "$@"

@@ -221,6 +221,50 @@ fn whoever_finds_an_entry_expired_removes_it() {
     }
 }
 
+/// Catches an expiry that ends what lives, or what belongs to a successor.
+#[test]
+fn an_expiry_ends_only_what_is_due() {
+    let (engine, clock) = engine();
+    put(&engine, 7, HOUR);
+    let guard = epoch::pin();
+    let node = engine.find(7, |_| true, &guard).expect("live");
+    let has_come = |deadline| engine.time().has_come(deadline);
+    assert!(!engine.expire(node, has_come, &guard));
+    assert_eq!((node.meta().deadline().time(), engine.counters().entries()), (HOUR, 1));
+    clock.advance(Duration::from_nanos(HOUR));
+    assert!(node.meta().close_deadline(node.meta().deadline()));
+    assert!(!engine.expire(node, has_come, &guard), "its successor inherits the deadline");
+    assert_eq!(engine.counters().entries(), 1);
+    // Another one, which somebody else has decided about, and which is then removed once.
+    put(&engine, 8, 2 * HOUR);
+    let node = engine.find(8, |_| true, &guard).expect("live");
+    assert!(node.meta().change_deadline(node.meta().deadline(), DEAD));
+    assert!(engine.expire(node, has_come, &guard) && !engine.expire(node, has_come, &guard));
+    assert_eq!(engine.counters().entries(), 1);
+}
+
+/// Catches a decision that is not made again although the entry has changed since, or is although only its neighbours have.
+#[test]
+fn a_decision_holds_for_one_state_of_the_entry() {
+    let (engine, _) = engine();
+    let guard = epoch::pin();
+    for (disturbed, expected) in [(7, &[false, true][..]), (8, &[false][..])] {
+        let mut seen = Vec::new();
+        let node = Entry::new(7, 7, 1, NEVER, NEVER);
+        let eq = |other: Ref<'_, Entry<u64, u64>>, _: Option<&_>| *other.key() == 7;
+        let written = engine.write(7, eq, &guard, Some(node), |current, spare| {
+            if seen.is_empty() {
+                put(&engine, disturbed, NEVER);
+            }
+            seen.push(current.is_some());
+            Step::Put(spare.expect("given, or given back"))
+        });
+        assert_eq!(seen, expected);
+        assert_eq!(matches!(written, Written::Replaced), disturbed == 7);
+        assert!(remove(&engine, 7));
+    }
+}
+
 /// Catches idle time that is moved back, or not moved.
 #[test]
 fn an_extension_moves_a_deadline_forward_only() {
