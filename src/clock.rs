@@ -376,6 +376,111 @@ mod tests {
         }
     }
 
+    /// A clock that is moved by hand, and whose coarse reading is behind.
+    struct Lagging {
+        elapsed: Arc<AtomicU64>,
+        behind: u64,
+        precise_readings: Arc<AtomicU64>,
+    }
+
+    impl Clock for Lagging {
+        fn elapsed(&self) -> Duration {
+            self.precise_readings.fetch_add(1, Ordering::Relaxed);
+            Duration::from_nanos(self.elapsed.load(Ordering::Relaxed))
+        }
+        fn origin(&self) -> Instant {
+            Instant::now()
+        }
+        fn coarse_elapsed(&self) -> Duration {
+            Duration::from_nanos(self.elapsed.load(Ordering::Relaxed).saturating_sub(self.behind))
+        }
+    }
+
+    fn lagging(behind: u64) -> (Time, Arc<AtomicU64>, Arc<AtomicU64>) {
+        let (elapsed, precise_readings) = (Arc::<AtomicU64>::default(), Arc::<AtomicU64>::default());
+        let clock = Lagging { elapsed: elapsed.clone(), behind, precise_readings: precise_readings.clone() };
+        (Time::custom(clock), elapsed, precise_readings)
+    }
+
+    /// Catches an expiry that is decided by the coarse clock where the precise one must, and a hit that reads the precise one without need.
+    #[test]
+    fn deadlines_come_by_the_precise_clock() {
+        let deadline = 1_000_000_000_000;
+        for behind in [0, 1, MARGIN / 2, MARGIN - 1, MARGIN] {
+            let (time, elapsed, precise_readings) = lagging(behind);
+            for (now, has_come) in [(deadline - 1, false), (deadline, true), (deadline + 1, true), (deadline * 2, true)]
+            {
+                elapsed.store(now, Ordering::Relaxed);
+                assert_eq!(time.has_come(deadline), has_come, "{behind} {now}");
+                assert_eq!(time.has_come_at(deadline, time.coarse()), has_come);
+            }
+            precise_readings.store(0, Ordering::Relaxed);
+            assert!(time.has_come(deadline) && !time.has_come(NEVER) && !time.has_come(3 * deadline));
+            elapsed.store(deadline - 2 * MARGIN, Ordering::Relaxed);
+            assert!(!time.has_come(deadline + 1));
+            assert_eq!(precise_readings.load(Ordering::Relaxed), 0);
+            elapsed.store(NEVER + behind, Ordering::Relaxed);
+            assert!(!time.has_come(NEVER) && time.has_come(NEVER - 1), "never does not come");
+        }
+    }
+
+    /// Catches a short time to live that is counted from the coarse clock, which may be behind by more than that.
+    #[test]
+    fn a_short_time_to_live_begins_at_the_precise_time() {
+        let (time, elapsed, _) = lagging(MARGIN);
+        let now = 500_000_000_000;
+        elapsed.store(now, Ordering::Relaxed);
+        assert_eq!((time.now(), time.coarse()), (now, now - MARGIN));
+        for (ttl, from) in [(0, now), (1, now), (1_999, now), (2_000, now - MARGIN), (3_600_000, now - MARGIN)] {
+            assert_eq!(time.after(Duration::from_millis(ttl)), from + ttl * 1_000_000, "{ttl} ms");
+        }
+        assert_eq!(time.after(Duration::MAX), NEVER);
+    }
+
+    /// Catches a clock of the user's whose other readings do not follow from the one that it must give.
+    #[test]
+    fn a_clock_needs_to_tell_elapsed_time_and_origin_only() {
+        struct Least(Instant);
+        impl Clock for Least {
+            fn elapsed(&self) -> Duration {
+                Duration::from_secs(5)
+            }
+            fn origin(&self) -> Instant {
+                self.0
+            }
+        }
+        let (clock, before) = (Least(Instant::now()), SystemTime::now());
+        assert_eq!(clock.coarse_elapsed(), Duration::from_secs(5));
+        let (elapsed, wall) = clock.with_system_time();
+        assert!(elapsed == Duration::from_secs(5) && wall >= before && wall <= SystemTime::now());
+        let origin = clock.0;
+        let time = Time::custom(clock);
+        assert_eq!((time.now(), time.coarse()), (5_000_000_000, 5_000_000_000));
+        assert_eq!(time.instant(7), Some(origin + Duration::from_nanos(7)));
+        assert_eq!((time.instant(NEVER), time.at_instant(origin + Duration::from_nanos(9))), (None, 9));
+    }
+
+    /// Catches readings of the system's clocks that stand still, or that are of different clocks.
+    #[test]
+    fn the_system_clock_goes_on() {
+        let clock = SystemClock::new();
+        let limit = Instant::now() + Duration::from_secs(30);
+        while clock.elapsed() < Duration::from_millis(20) || clock.coarse_elapsed() < Duration::from_millis(20) {
+            assert!(Instant::now() < limit, "it stands still");
+            std::thread::yield_now();
+        }
+        let (before, coarse) = (clock.elapsed(), clock.coarse_elapsed());
+        let by_origin = clock.origin().elapsed();
+        let (moment, wall) = clock.with_system_time();
+        let (after, wall_after) = (clock.elapsed(), SystemTime::now());
+        let margin = Duration::from_nanos(MARGIN);
+        assert!(coarse <= after && coarse + margin >= before);
+        assert!(moment <= after && moment + margin >= before);
+        assert!(wall <= wall_after && wall + margin + (after - before) >= wall_after);
+        // The origin was read a moment after the base.
+        assert!(by_origin <= after + margin && by_origin + margin >= before);
+    }
+
     #[test]
     fn a_wall_time_comes_back_as_it_was_given() {
         let time = Time::default();

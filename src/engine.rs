@@ -81,6 +81,9 @@
 //! Lock-free: each retry is caused by another thread's successful CAS. User code (the caller's decision, `Eq`, the listener) runs between
 //! steps, never inside one.
 
+#[cfg(test)]
+mod tests;
+
 use core::fmt;
 use std::cell::Cell;
 use std::collections::BTreeSet;

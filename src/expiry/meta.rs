@@ -189,6 +189,54 @@ mod tests {
         }
     }
 
+    /// Catches bits of the deadline word that run into each other.
+    #[test]
+    fn a_deadline_is_open_closed_or_unsettled() {
+        let mut meta = Meta::new(7, 5);
+        let open = meta.deadline();
+        assert_eq!((meta.hash(), open.time(), open.is_closed(), open.is_unsettled()), (7, 5, false, false));
+        assert!(meta.change_deadline(open, NEVER) && !meta.change_deadline(open, 6), "it is no longer that");
+        let open = meta.deadline();
+        assert!(meta.close_deadline(open) && !meta.close_deadline(open) && !meta.change_deadline(open, 6));
+        let closed = meta.deadline();
+        assert_eq!((closed.time(), closed.is_closed(), closed.is_unsettled()), (NEVER, true, false));
+        assert!(!meta.settle(9), "it is not unsettled");
+        meta.unsettle();
+        let unsettled = meta.deadline();
+        assert!(unsettled.is_closed() && unsettled.is_unsettled());
+        assert!(meta.settle(9) && !meta.settle(10));
+        assert_eq!((meta.deadline().time(), meta.deadline().is_closed()), (9, false));
+    }
+
+    /// Catches a sequence that runs into the tick when it wraps, or does not move.
+    #[test]
+    fn a_claim_has_a_tick_and_a_sequence() {
+        let most = (1 << SEQUENCE_BITS) - 1;
+        for tick in [None, Some(UNIT), Some(12_345 * UNIT), Some((1 << 63) - UNIT)] {
+            let claim = Filed(most).next(tick);
+            assert_eq!((claim.tick(), claim.0 & most), (tick, 0));
+            let again = claim.next(tick).next(tick);
+            assert_eq!((again.tick(), again.0 & most), (tick, 2));
+        }
+        let meta = Meta::new(7, NEVER);
+        assert!(meta.claim_first(3 * UNIT) && !meta.claim_first(4 * UNIT));
+        assert_eq!(meta.filed().tick(), Some(3 * UNIT));
+    }
+
+    /// Catches ticks that are finer or coarser than a hundredth of the time left, so that there are too many, or entries wait too long.
+    #[test]
+    fn a_tick_is_as_coarse_as_its_distance() {
+        for (left, grain) in
+            [(0, UNIT), (1, UNIT), (127 * UNIT, UNIT), (128 * UNIT, 2 * UNIT), (3_600_000_000_000, 1 << 35)]
+        {
+            let now = 5_000_000_000_000_000;
+            let (tick, start) = tick(now + left, now);
+            assert_eq!((tick - start, tick % grain), (grain, 0), "{left}");
+            assert!(start < now + left && now + left <= tick);
+        }
+        assert_eq!(tick(0, 5), (UNIT, 0));
+    }
+
     #[test]
     fn a_claim_fails_after_any_other() {
         let meta = Meta::new(7, NEVER);

@@ -155,3 +155,129 @@ impl ExpiryIndex {
         }
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle, fleeting_tiny))))]
+mod tests {
+    use super::*;
+    use crate::epoch;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn file(index: &ExpiryIndex, record: u64, deadline: u64) -> FiledUnder {
+        index.file(record, deadline, 0, 0, &epoch::pin())
+    }
+
+    /// Takes all that there is to take, in order: ticks, and the records under each.
+    fn take_all(index: &ExpiryIndex, which: Which, cursor: &mut u64) -> Vec<(u64, Vec<u64>)> {
+        let mut taken: Vec<(u64, Vec<u64>)> = Vec::new();
+        let mut records = Vec::new();
+        while let Some(tick) = index.take(which, cursor, &mut records, &epoch::pin()) {
+            assert!(records.len() <= CHUNK && *cursor >= tick - 1, "a chunk at most, and the walk goes on");
+            match taken.last_mut() {
+                Some((last, all)) if *last == tick => all.append(&mut records),
+                _ => taken.push((tick, std::mem::take(&mut records))),
+            }
+        }
+        taken.iter_mut().for_each(|(_, records)| records.sort_unstable());
+        taken
+    }
+
+    /// Catches a record under a tick other than its deadline's, and an allocation for each.
+    #[test]
+    fn records_stand_under_the_tick_of_their_deadline() {
+        let index = ExpiryIndex::default();
+        for (count, deadline) in [(0, SECOND), (1, 3_600 * SECOND), (2, SECOND), (3, 3_600 * SECOND)] {
+            let expected = FiledUnder { tick: tick(deadline, 0).0, in_new_chunk: count < 2 };
+            assert_eq!(file(&index, 10 + count, deadline), expected, "{count}");
+        }
+        let expected = [(tick(SECOND, 0).0, vec![10, 12]), (tick(3_600 * SECOND, 0).0, vec![11, 13])];
+        assert_eq!(take_all(&index, Which::Stale, &mut 0), expected);
+        assert_eq!(take_all(&index, Which::Stale, &mut 0), []);
+    }
+
+    /// Catches a pile that is taken before its tick, or not at it; and the same of exact sweeps and the earliest deadline in it.
+    #[test]
+    fn piles_are_taken_when_they_are_due() {
+        let (at, start) = tick(SECOND, 0);
+        let whiches = [
+            (Which::Due(at - 1), false),
+            (Which::Due(at), true),
+            (Which::Due(at + 1), true),
+            (Which::Expired(start), false),
+            (Which::Expired(start + 1), true),
+            (Which::Expired(at), true),
+            (Which::Expired(10 * at), true),
+            (Which::Stale, true),
+        ];
+        for (which, taken) in whiches {
+            let index = ExpiryIndex::default();
+            file(&index, 10, SECOND);
+            let (later, _) = tick(3_600 * SECOND, 0);
+            file(&index, 11, 3_600 * SECOND);
+            let mut cursor = 0;
+            let mut expected = if taken { vec![(at, vec![10])] } else { Vec::new() };
+            if which == Which::Stale {
+                expected.push((later, vec![11]));
+            }
+            assert_eq!(take_all(&index, which, &mut cursor), expected, "{which:?}");
+            match which {
+                Which::Due(now) => assert!(cursor <= now),
+                Which::Expired(_) | Which::Stale => assert_eq!(cursor, later, "it went past what it left"),
+            }
+            let mut left = take_all(&index, Which::Stale, &mut 0);
+            left.extend(expected);
+            left.sort_unstable();
+            assert_eq!(left, [(at, vec![10]), (later, vec![11])]);
+        }
+    }
+
+    /// Catches what is filed while its pile is being emptied, and is then late, or met by the same walk again.
+    #[test]
+    fn what_is_filed_during_a_walk_goes_behind_it() {
+        let index = ExpiryIndex::default();
+        let (at, start) = tick(SECOND, 0);
+        (0..100).for_each(|record| assert_eq!(file(&index, 10 + record, SECOND).tick, at));
+        let (mut cursor, mut records) = (0, Vec::new());
+        assert_eq!(index.take(Which::Due(at), &mut cursor, &mut records, &epoch::pin()), Some(at));
+        assert_eq!(file(&index, 500, SECOND).tick, at - UNIT, "that pile is sealed");
+        assert_eq!(file(&index, 501, SECOND).tick, at - UNIT, "by the hint");
+        assert_eq!(
+            take_all(&index, Which::Due(at), &mut cursor).iter().map(|(_, records)| records.len()).sum::<usize>(),
+            100 - records.len()
+        );
+        assert_eq!(take_all(&index, Which::Due(at), &mut 0), [(at - UNIT, vec![500, 501])]);
+        // An exact sweep finds it by its start, which is a unit before its tick at most.
+        assert_eq!(file(&index, 502, SECOND), FiledUnder { tick: at, in_new_chunk: true });
+        assert_eq!(take_all(&index, Which::Expired(start + 1), &mut 0), [(at, vec![502])]);
+    }
+
+    /// Catches a record that finds no tick when the first of all is being emptied.
+    #[test]
+    fn below_the_first_tick_there_is_only_later() {
+        let index = ExpiryIndex::default();
+        let (mut cursor, mut records) = (0, Vec::new());
+        for expected in [UNIT, 2 * UNIT, 3 * UNIT] {
+            assert_eq!(file(&index, 10, 1).tick, expected);
+            (0..2 * CHUNK).for_each(|_| assert_eq!(file(&index, 10, 1).tick, expected));
+            // One chunk of several: the pile stays, sealed.
+            assert_eq!(index.take(Which::Stale, &mut cursor, &mut records, &epoch::pin()), Some(expected));
+            cursor = expected;
+        }
+        // A later deadline whose tick is being emptied goes earlier until one is open.
+        assert_eq!(file(&index, 11, 3 * UNIT).tick, 4 * UNIT);
+    }
+
+    /// Catches an exact sweep that misses a record which was filed a unit earlier than its deadline's tick.
+    #[test]
+    fn a_record_that_goes_a_unit_earlier_is_found_in_time() {
+        let index = ExpiryIndex::default();
+        let deadline = 10 * UNIT - 5;
+        (0..2 * CHUNK).for_each(|_| assert_eq!(file(&index, 10, deadline).tick, 10 * UNIT));
+        let mut cursor = 0;
+        assert_eq!(index.take(Which::Stale, &mut cursor, &mut Vec::new(), &epoch::pin()), Some(10 * UNIT));
+        assert_eq!(file(&index, 11, deadline).tick, 9 * UNIT);
+        assert_eq!(take_all(&index, Which::Expired(8 * UNIT), &mut 0), []);
+        let found = take_all(&index, Which::Expired(8 * UNIT + 1), &mut 0);
+        assert_eq!(found, [(9 * UNIT, vec![11])]);
+    }
+}

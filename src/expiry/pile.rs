@@ -323,3 +323,106 @@ unsafe fn free_hint(hint: *mut std::sync::Arc<Pile>) {
     // SAFETY: by the caller.
     drop(unsafe { Box::from_raw(hint) });
 }
+
+#[cfg(all(test, not(any(loom, shuttle, fleeting_tiny))))]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn records(pile: &Pile) -> Vec<u64> {
+        let (mut records, guard) = (Vec::new(), epoch::pin());
+        let mut chunks = 0;
+        while pile.take(&mut records, &guard) {
+            chunks += 1;
+            assert!(records.len() <= CHUNK * chunks && chunks < 100, "{records:?}");
+        }
+        records.sort_unstable();
+        records
+    }
+
+    /// Catches records that are lost, or found twice, whatever head they were pushed to; and chunks that are larger or smaller than they are said to be.
+    #[test]
+    fn what_is_pushed_is_taken_once() {
+        let (pile, guard) = (Pile::new(7, 100), epoch::pin());
+        let mut new_chunks = 0;
+        for record in 0..1_000 {
+            let push = pile.push(RECORD_MIN + record, 100, record as usize % 11, &guard);
+            new_chunks += usize::from(push == Push::DoneInNewChunk);
+            assert_ne!(push, Push::Sealed);
+        }
+        assert!((1_000 / CHUNK..=1_000 / CHUNK + HEADS).contains(&new_chunks), "{new_chunks}");
+        assert!(!pile.is_sealed());
+        pile.seal();
+        pile.seal();
+        assert!(pile.is_sealed());
+        let taken = records(&pile);
+        assert_eq!(taken, (RECORD_MIN..RECORD_MIN + 1_000).collect::<Vec<_>>());
+        assert_eq!(records(&pile), [], "it is empty");
+        // Every head is sealed, also one that nothing was pushed to.
+        assert!((0..16).all(|lane| pile.push(5, 100, lane, &guard) == Push::Sealed));
+        assert_eq!(pile.tick(), 7);
+    }
+
+    /// Catches a place that is filled after it was taken: the record would be lost.
+    #[test]
+    fn a_chunk_that_was_taken_takes_no_more() {
+        let (pile, guard) = (Pile::new(7, 100), epoch::pin());
+        assert_eq!(pile.push(5, 100, 0, &guard), Push::DoneInNewChunk);
+        assert_eq!(pile.push(6, 100, 0, &guard), Push::Done);
+        // As a taker does that met the chunk in a sealed head, seen by a pusher who loaded the head before.
+        let top = NonNull::new(pile.heads[0].load(Ordering::Acquire)).expect("a chunk");
+        // SAFETY: E1, P3: read from the head under `guard`.
+        let chunk = unsafe { reach(top, &guard) };
+        let mut taken = Vec::new();
+        chunk.take(&mut taken);
+        assert_eq!(taken, [5, 6]);
+        assert_eq!(chunk.push(7), Some(false));
+        assert_eq!(pile.push(8, 100, 0, &guard), Push::Sealed);
+        for _ in 0..CHUNK - 4 {
+            assert_eq!(chunk.push(9), Some(false));
+        }
+        assert_eq!(chunk.push(10), None, "full");
+        chunk.take(&mut taken);
+        assert_eq!(taken, [5, 6]);
+    }
+
+    /// Catches a pile that an exact sweep passes over, or looks at for nothing.
+    #[test]
+    fn a_pile_starts_at_the_earliest_of_its_records() {
+        let (pile, guard) = (Pile::new(700, 100), epoch::pin());
+        for (start, expected) in [(100, 100), (200, 100), (50, 50), (51, 50)] {
+            pile.push(5, start, 0, &guard);
+            assert_eq!(pile.start(), expected);
+        }
+    }
+
+    /// Catches a hint that goes back, sticks to a sealed pile, or keeps a pile for ever.
+    #[test]
+    fn a_hint_points_to_the_newest_open_pile() {
+        let piles = [10, 20, 30].map(|tick| Arc::new(Pile::new(tick, 0)));
+        let guard = epoch::pin();
+        let hint = Hint::none();
+        let tick = || hint.get(&guard).map(|pile| pile.tick());
+        assert_eq!(tick(), None);
+        for (set, expected) in [(1, 20), (0, 20), (1, 20), (2, 30), (1, 30)] {
+            hint.set(&piles[set], &guard);
+            assert_eq!(tick(), Some(expected));
+        }
+        assert_eq!(piles.each_ref().map(Arc::strong_count), [1, 2, 2], "a box for each that it has pointed to");
+        piles[2].seal();
+        hint.set(&piles[0], &guard);
+        assert_eq!(tick(), Some(10));
+        drop(hint);
+        assert_eq!(Arc::strong_count(&piles[0]), 1);
+        drop(guard);
+        for _ in 0..1_000_000 {
+            if piles.iter().all(|pile| Arc::strong_count(pile) == 1) {
+                return;
+            }
+            epoch::pin().flush();
+            std::thread::yield_now();
+        }
+        panic!("a box of the hint is never freed");
+    }
+}

@@ -257,7 +257,7 @@ mod tests {
     #[test]
     fn matching_agrees_with_a_loop() {
         let mut seed = 0x9E37_79B9_7F4A_7C15_u64;
-        for _ in 0..20_000 {
+        for _ in 0..4_000 {
             seed ^= seed << 13;
             seed ^= seed >> 7;
             seed ^= seed << 17;
@@ -268,6 +268,76 @@ mod tests {
                 assert_eq!(tags.matching(tag), slow, "{tags:?} {tag}");
             }
         }
+    }
+
+    /// Catches tags or slots that are set beside the one that is named.
+    #[test]
+    fn each_slot_has_its_own_tag_and_word() {
+        let head = Head { header: AtomicU64::new(0), tags: AtomicU64::new(0) };
+        head.fill_tags(Tags::NONE);
+        head.fill_tags(Tags(0x77));
+        assert_eq!(head.load_tags(Ordering::Relaxed), Tags::NONE, "the first counts");
+        let mut tags = Tags::NONE;
+        for slot in 0..SLOTS {
+            let tag = 0xF0 | slot as u8;
+            tags = tags.with(slot, tag);
+            head.set_tag(slot, 0xAB);
+            head.set_tag(slot, tag);
+            assert_eq!((head.load_tags(Ordering::Relaxed), tags.0.to_le_bytes()[slot]), (tags, tag));
+            assert_eq!(tags.matching(tag), 1 << slot);
+        }
+        let line = Line { slots: core::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())) };
+        let word = |slot: usize| ptr::without_provenance_mut::<u64>(8 * slot + 8);
+        for slot in 0..SLOTS {
+            assert!(!line.claim(slot, word(slot)), "not filled");
+            assert!(line.fill(slot, empty()) && !line.fill(slot, word(slot)));
+            assert!(line.claim(slot, word(slot)) && !line.claim(slot, word(0)));
+            assert_eq!(line.load(slot), word(slot));
+        }
+        line.vacate(2);
+        assert!((0..SLOTS).all(|slot| line.claim(slot, word(9)) == (slot == 2)));
+    }
+
+    /// Catches a tag that is no part of the hash beside those that choose the bucket, or is the mark of a bucket that is not filled.
+    #[test]
+    fn a_tag_is_a_byte_of_the_hash_and_never_zero() {
+        assert_eq!([0xAB00_0000, 0xFFFF_FFFF_01FF_FFFF, 0, 0xFFFF_FFFF_00FF_FFFF].map(Tags::tag), [0xAB, 1, 1, 1]);
+    }
+
+    /// Catches a header that is filled twice, or changed although it is frozen.
+    #[test]
+    fn a_header_goes_from_unfilled_by_ready_to_frozen() {
+        let head = Head { header: AtomicU64::new(0), tags: AtomicU64::new(0) };
+        assert!(!head.load(Ordering::Relaxed).is_ready());
+        let ready = Header::ready(0b101, Some(2));
+        assert!(head.fill(ready) && !head.fill(Header::ready(0, None)));
+        assert_eq!((ready.published(), ready.nodes(), ready.spill(), ready.count()), (0b101, 0b001, Some(2), 2));
+        let next = ready.changed(0b100, 0b010, None);
+        assert!(head.advance(ready, next) && !head.advance(ready, next));
+        assert_eq!((next.published(), next.spill(), next.nodes()), (0b011, None, 0b011));
+        let frozen = head.freeze();
+        assert!(
+            frozen.is_frozen()
+                && frozen.is_ready()
+                && head.freeze() == frozen
+                && head.load(Ordering::Relaxed) == frozen
+        );
+        assert_eq!((frozen.published(), frozen.spill()), (0b011, None));
+        assert!(!head.advance(next, next.changed(0, 0b100, None)));
+        for slot in 0..SLOTS {
+            assert_eq!(Header::ready(0xFF, Some(slot)).nodes(), 0xFF & !(1 << slot));
+        }
+        assert_eq!((Header::ready(0xFF, None).count(), Header::ready(0, None).count()), (8, 0));
+    }
+
+    /// Catches a walk over bits that leaves one out, or does not stop.
+    #[test]
+    fn bits_are_found_lowest_first() {
+        let mut seen = Vec::new();
+        assert_eq!(find_bit(0b1010_0110, |bit| (seen.push(bit), (bit == 5).then_some(bit * 10)).1), Some(50));
+        assert_eq!(seen, [1, 2, 5]);
+        assert_eq!(find_bit::<()>(1 << 63 | 1, |bit| (seen.push(bit), None).1), None);
+        assert_eq!(seen, [1, 2, 5, 0, 63]);
     }
 
     #[test]

@@ -75,6 +75,8 @@ mod migrate;
 mod node;
 mod record;
 mod table;
+#[cfg(test)]
+mod tests;
 
 use core::fmt;
 use core::marker::PhantomData;
