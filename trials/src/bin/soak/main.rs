@@ -84,6 +84,8 @@ struct Run {
     latest: u64,
     /// At each check: seconds, and bytes allocated without a side cache.
     allocated: Vec<(f64, f64)>,
+    /// And resident, after the allocator gave back what it keeps free.
+    resident: Vec<(f64, f64)>,
 }
 
 /// Samples, and checks each minute, until the time is over; then stops the workers.
@@ -95,6 +97,7 @@ fn watch(world: &World, mut csv: Option<BufWriter<File>>) -> Run {
         last_sweep: Duration::ZERO,
         latest: 0,
         allocated: Vec::new(),
+        resident: Vec::new(),
     };
     gate.barrier.wait();
     // What filling took is no part of it.
@@ -145,6 +148,8 @@ fn watch(world: &World, mut csv: Option<BufWriter<File>>) -> Run {
             gate.barrier.wait();
             // First: sessions expire while checks run, and nobody makes new ones.
             run.allocated.extend(allocated_at_rest(world).map(|bytes| (sample.time, bytes)));
+            meter::trim();
+            run.resident.push((sample.time, resident() as f64));
             let check = Instant::now();
             checks::check(world);
             print_minute(world, &run, sample, check.elapsed());
@@ -197,11 +202,14 @@ fn judge(plan: &Plan, run: &Run) {
     let within = |from: f64, to: f64| run.samples.iter().filter(move |sample| (from..=to).contains(&sample.time));
     let (after_warm_up, at_end) = ((tenth, 2.0 * tenth), (length - tenth, f64::INFINITY));
 
+    // Resident at rest: between checks, the allocator keeps what it likes of the side caches that come and go.
+    let points: Vec<_> = run.resident.iter().copied().filter(|(time, _)| *time > tenth).collect();
+    let some = (points.len() / 9).max(1);
+    let bytes = || points.iter().map(|(_, bytes)| *bytes);
+    let (start, end) = (median(bytes().take(some)), median(bytes().rev().take(some)));
+    let slope = slope(&points.iter().map(|(time, bytes)| (time / 60.0, *bytes)).collect::<Vec<_>>());
     let level = |(from, to): (f64, f64)| median(within(from, to).map(|sample| sample.resident));
-    let (start, end) = (level(after_warm_up), level(at_end));
     let highest = within(tenth, f64::INFINITY).map(|sample| sample.resident).fold(0.0, f64::max);
-    let points: Vec<_> = within(tenth, f64::INFINITY).map(|sample| (sample.time / 60.0, sample.resident)).collect();
-    let slope = slope(&points);
 
     // Throughput of each window: medians, so that one stall of the machine counts once.
     let windows = |(from, to): (f64, f64), of: fn(Totals) -> f64| {
@@ -233,7 +241,8 @@ fn judge(plan: &Plan, run: &Run) {
     let row = |name: &str, from: f64, to: f64, digits: usize| {
         println!("| {name} | {from:.digits$} | {to:.digits$} | {:+.1} % |", (to / from - 1.0) * 100.0);
     };
-    row("resident memory, MiB (median of a tenth)", mebibytes(start), mebibytes(end), 1);
+    row("resident at rest, MiB (median of a tenth's checks)", mebibytes(start), mebibytes(end), 1);
+    row("resident under load, MiB (median of a tenth)", mebibytes(level(after_warm_up)), mebibytes(level(at_end)), 1);
     let checks: Vec<_> = run.allocated.iter().filter(|(time, _)| *time > tenth).map(|(_, bytes)| *bytes).collect();
     let some = (checks.len() / 9).max(1);
     let (first_rest, last_rest) =
@@ -270,7 +279,7 @@ fn judge(plan: &Plan, run: &Run) {
         format_args!("memory rose by more than {:.0} %", plan.memory_tolerance * 100.0),
     );
     bound(
-        slope <= start * plan.slope_tolerance,
+        points.len() < 2 || slope <= start * plan.slope_tolerance,
         format_args!(
             "memory rises by {:.1} KiB a minute, {:.1} at most",
             slope / 1024.0,

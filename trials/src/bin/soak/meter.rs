@@ -135,6 +135,15 @@ pub fn allocated() -> Option<u64> {
     None
 }
 
+/// Has the system's allocator give back the pages that it keeps free: what stays resident is in use, or lies between what is.
+pub fn trim() {
+    #[cfg(all(target_os = "linux", target_env = "gnu", not(feature = "mimalloc")))]
+    // SAFETY: it works under the allocator's own locks.
+    unsafe {
+        libc::malloc_trim(0);
+    }
+}
+
 /// The middle one.
 pub fn median(values: impl IntoIterator<Item = f64>) -> f64 {
     let mut values: Vec<f64> = values.into_iter().collect();
