@@ -34,6 +34,10 @@ schedules-planted *names:
 histories *args:
     cd histories && cargo test {{args}}
 
+# Break the crate on purpose and see the histories find it.
+histories-planted *names:
+    histories/planted.sh {{names}}
+
 histories-run *args:
     cd histories && cargo run --release -- {{args}}
 

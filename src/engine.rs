@@ -81,13 +81,14 @@
 //! Lock-free: each retry is caused by another thread's successful CAS. User code (the caller's decision, `Eq`, the listener) runs between
 //! steps, never inside one.
 
+mod handled;
 #[cfg(test)]
 mod tests;
 
 use core::fmt;
 use std::cell::Cell;
-use std::collections::BTreeSet;
 
+use self::handled::Handled;
 use crate::clock::{Stopwatch, Time};
 use crate::contain::contain;
 use crate::epoch::{self, Guard, Ref};
@@ -777,27 +778,6 @@ pub const VISIT: usize = 32;
 #[inline]
 pub fn spread(hash: u64) -> u64 {
     hash.wrapping_mul(0x9E37_79B9_7F4A_7C15).max(RECORD_MIN)
-}
-
-/// The nodes that one record has led to: nearly always none or one, but with a weak hasher any number.
-#[derive(Default)]
-struct Handled {
-    first: usize,
-    more: BTreeSet<usize>,
-}
-
-impl Handled {
-    fn contains(&self, node: usize) -> bool {
-        self.first == node || self.more.contains(&node)
-    }
-
-    fn insert(&mut self, node: usize) {
-        if self.first == 0 {
-            self.first = node;
-        } else {
-            self.more.insert(node);
-        }
-    }
 }
 
 impl<N: Timed> fmt::Debug for Engine<N> {

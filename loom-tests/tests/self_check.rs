@@ -134,8 +134,7 @@ fn explore(program: &[Thread; 2], bound: usize) -> (BTreeSet<Outcome>, usize) {
             found.1 += 1;
         }
     });
-    let found = std::mem::take(&mut *found.lock().expect("not poisoned"));
-    found
+    std::mem::take(&mut *found.lock().expect("not poisoned"))
 }
 
 /// Explores all programs, prints a line, and returns the outcomes that were missed, with their programs.

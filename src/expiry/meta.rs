@@ -144,14 +144,15 @@ impl Meta {
     /// The filed word.
     #[inline]
     pub fn filed(&self) -> Filed {
-        // Ordering: Acquire [file-versus-take] with the Release of `claim`.
-        Filed(self.filed.load(Ordering::Acquire))
+        // Ordering: Relaxed: a claim leads to no memory. That a record stands is told by the pile, whose takers synchronize with who filed it;
+        // what was decided by a claim is made sure of by a CAS, or stands between SeqCst fences (engine.rs, X5, X6).
+        Filed(self.filed.load(Ordering::Relaxed))
     }
 
     /// Claims that a record stands under `tick` (None: that none is known to); false if the word is no longer `from`.
     pub fn claim(&self, from: Filed, tick: Option<u64>) -> bool {
-        // Ordering: Release [file-versus-take]: the record was filed before the claim.
-        self.filed.compare_exchange(from.0, from.next(tick).0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        // Ordering: Relaxed, as in `filed`: of two claims from one state, one is made.
+        self.filed.compare_exchange(from.0, from.next(tick).0, Ordering::Relaxed, Ordering::Relaxed).is_ok()
     }
 
     /// The first claim of a node, if nobody has touched the word since it was published.
