@@ -198,7 +198,7 @@ where
     {
         let (core, guard) = (&*self.core, epoch::pin());
         let hash = core.hash(key);
-        let mut decide =
+        let decide =
             |current: Option<Ref<'_, Entry<K, V>>>, _| match current.and_then(|old| Some((old, f(old.value())?))) {
                 None => Step::Keep(None),
                 Some((old, value)) => {
@@ -207,12 +207,9 @@ where
                     Step::PutInheriting(entry)
                 }
             };
-        loop {
-            match core.engine.write(hash, |entry, _| entry.key().borrow() == key, &guard, None, &mut decide) {
-                Written::Replaced => return Some(()),
-                Written::Stillborn => {}
-                _ => return None,
-            }
+        match core.engine.write(hash, |entry, _| entry.key().borrow() == key, &guard, None, decide) {
+            Written::Replaced => Some(()),
+            _ => None,
         }
     }
 
@@ -270,7 +267,8 @@ where
             Written::Kept(Some(_), _) => Outcome::Kept,
             Written::Kept(None, _) | Written::Absent => Outcome::Absent,
             Written::Inserted(_) => Outcome::Inserted,
-            // Stillborn: replaced, and gone at once. To start over would take another key: this is where X10 falls short.
+            // Stillborn: the closure has been told of an entry that was gone, perhaps, and cannot be asked anew without the key, which is
+            // in the new one: this is where X10 falls short.
             Written::Replaced | Written::Stillborn => Outcome::Replaced,
             Written::Removed(_) => Outcome::Removed,
         }

@@ -24,7 +24,7 @@
 //! * **touch** find; CAS the deadline. A shorter one is then covered (below).
 //! * **update that keeps the deadline** publish the new entry UNSETTLED, in the old one's place. To settle: close the old
 //!   deadline (touches on it fail from then on, and look for the successor), or, if it has come, CAS it to DEAD; CAS that time into
-//!   the new one. Anyone who meets an unsettled entry does this. If DEAD was inherited, cut the new entry and start over.
+//!   the new one. Anyone who meets an unsettled entry does this. If DEAD was inherited, the new entry is cut, and the key was absent.
 //! * **cover** makes F1 hold for an entry: unless a claim stands at or before its tick: file, then claim.
 //! * **after a replacement** fence; the new entry takes the old one's claim over if it still stands; else, cover. Then notify.
 //! * **sweep** for each record (hash, tick): for each entry of that hash with no claim or one of that tick: expire it if it is due, else
@@ -133,7 +133,8 @@ pub enum Written<'g, N: Timed> {
     Kept(Option<Ref<'g, N>>, Option<Owned<N>>),
     Inserted(Ref<'g, N>),
     Replaced,
-    /// Replaced by a node that inherited a deadline that had come, perhaps before `decide` was told of the old one (X10): it is gone.
+    /// The deadline that the new node inherited had come, perhaps before `decide` was told of the old one (X10): both are gone, and the
+    /// key was absent.
     Stillborn,
     Removed(Ref<'g, N>),
     Absent,

@@ -17,6 +17,7 @@ fn save_find_delete_all() {
     let (store, clock) = manual_store();
     assert!(store.find("a").is_none());
     store.save("a", "data of a", at(10));
+    assert_eq!(store.find("a").expect("just saved").as_ref(), b"data of a");
     store.save(b"b", vec![1, 2, 3], at(20));
     store.save_for(String::from("c"), [9; 4], seconds(30));
     assert_eq!(&*store.find(b"a").expect("live"), b"data of a");
@@ -312,4 +313,23 @@ fn the_builder_refuses_nonsense_by_name() {
         store.save_for(key.to_le_bytes(), key.to_be_bytes(), seconds(60));
     }
     assert_eq!(assert_store_sound(&store).len(), 5_000);
+}
+
+/// Catches versions that repeat, whichever thread saves.
+#[test]
+fn versions_never_repeat() {
+    let (store, _) = manual_store();
+    let version = |store: &MemStore| {
+        store.save("a", "data", at(10));
+        store.find_versioned("a").expect("just saved").1
+    };
+    let mut seen = std::collections::HashSet::new();
+    for _ in 0..70_000 {
+        assert!(seen.insert(version(&store)));
+    }
+    for _ in 0..3 {
+        let other = store.clone();
+        let versions = std::thread::spawn(move || [version(&other), version(&other)]).join().expect("no panic");
+        assert!(versions.into_iter().all(|version| seen.insert(version)));
+    }
 }

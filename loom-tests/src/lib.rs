@@ -540,7 +540,7 @@ impl World {
     /// Adds to the value of a live entry, and keeps its deadline.
     pub fn increment(&self, key: Key, by: u64) -> bool {
         let guard = epoch::pin();
-        let mut decide = |current: Option<epoch::Ref<'_, Node>>, _| match current {
+        let decide = |current: Option<epoch::Ref<'_, Node>>, _| match current {
             None => Step::Keep(None),
             Some(old) => {
                 let mut new = node(key, old.value().get() + by, NEVER);
@@ -548,13 +548,8 @@ impl World {
                 Step::PutInheriting(new)
             }
         };
-        loop {
-            match self.engine.write(key.hash, |node, _| *node.key() == key, &guard, None, &mut decide) {
-                Written::Replaced => return true,
-                Written::Stillborn => {}
-                _ => return false,
-            }
-        }
+        let written = self.engine.write(key.hash, |node, _| *node.key() == key, &guard, None, decide);
+        matches!(written, Written::Replaced)
     }
 
     /// Removes a live entry.
