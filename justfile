@@ -41,6 +41,10 @@ histories-planted *names:
 histories-run *args:
     cd histories && cargo run --release -- {{args}}
 
+# cargo-mutants over a copy of the tree; about an hour and a half.
+mutation *args:
+    .cargo/mutants.sh {{args}}
+
 # Fuzz each target beside its naive twin, so many seconds.
 fuzz seconds="60" *targets:
     fuzz/run.sh {{seconds}} {{targets}}
