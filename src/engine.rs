@@ -262,9 +262,18 @@ impl<N: Timed> Engine<N> {
         deadline.time() != DEAD && !self.time.has_come_at(deadline.time(), now)
     }
 
-    /// Whether a node that was met on a walk is live. Decides nothing.
-    pub fn is_live(&self, node: Ref<'_, N>, guard: &Guard) -> bool {
-        self.live_deadline(node, guard).is_some()
+    /// Whether a node that was met on a walk is live; else it is expired (X3), or gone.
+    fn is_live(&self, node: Ref<'_, N>, guard: &Guard) -> bool {
+        loop {
+            // Closed: replaced since it was met, and live until then (X10).
+            if self.live_deadline(node, guard).is_some() || self.settled_deadline(node, guard).is_closed() {
+                return true;
+            }
+            let is_expired = self.expire(node, |deadline| self.time.has_come(deadline), guard);
+            if is_expired || node.meta().deadline().time() == DEAD {
+                return false;
+            }
+        }
     }
 
     fn settled_deadline(&self, node: Ref<'_, N>, guard: &Guard) -> Deadline {
@@ -627,7 +636,7 @@ impl<N: Timed> Engine<N> {
         self.map.prefetch(hash, guard);
     }
 
-    /// Visits live nodes of some buckets, from a hash on; returns where to go on.
+    /// Visits live nodes of some buckets, from a hash on, and removes what has expired; returns where to go on.
     pub fn visit<'g>(
         &self,
         from: u64,
@@ -649,9 +658,7 @@ impl<N: Timed> Engine<N> {
         while let Some(start) = from {
             let guard = epoch::pin();
             from = self.map.visit(start, VISIT, &guard, |node| {
-                if !self.is_live(node, &guard) {
-                    self.expire(node, |deadline| self.time.has_come(deadline), &guard);
-                } else if doomed(node) && self.cut_node(node, cause, &guard) {
+                if self.is_live(node, &guard) && doomed(node) && self.cut_node(node, cause, &guard) {
                     // By identity, as it was judged: a node that came in its place stays.
                     removed += 1;
                 }

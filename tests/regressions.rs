@@ -414,3 +414,29 @@ fn an_update_does_not_succeed_by_a_deadline_that_came_late() {
     }
     assert!(late > 0, "no touch came late: the test shows nothing");
 }
+
+/// A walk passed an entry by whose deadline had come, and did not decide its expiry: a `persist` that had seen it live then succeeded, so that
+/// it was there throughout, and not seen.
+#[test]
+fn a_walk_decides_what_it_passes_by() {
+    let mut late = 0;
+    for reading in 0..6 {
+        let clock = Pausing { clock: ManualClock::new(), deeds: Arc::default() };
+        let builder = Cache::builder().clock(clock.clone()).cleanup_interval(Duration::ZERO);
+        let cache = builder.build().expect("sane");
+        cache.insert_with_ttl(1, 10, Duration::from_secs(1));
+        let walked = Arc::new(Mutex::new(None));
+        let (weak, manual, seen) = (cache.downgrade(), clock.clock.clone(), walked.clone());
+        clock.after(reading, move || {
+            manual.advance(Duration::from_secs(1));
+            *seen.lock().expect("no panic") = Some(weak.upgrade().expect("in use").iter().count());
+        });
+        let persisted = cache.persist(&1);
+        clock.deeds.lock().expect("no panic").clear();
+        let walked = *walked.lock().expect("no panic");
+        late += usize::from(walked == Some(0));
+        assert!(!(persisted && walked == Some(0)), "at reading {reading}: it was there throughout");
+        assert_eq!(cache.get(&1).is_some(), persisted, "at reading {reading}");
+    }
+    assert!(late > 0, "no persist was late: the test shows nothing");
+}
