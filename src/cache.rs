@@ -526,7 +526,7 @@ where
     }
 
     /// Iterates over the live entries, cloned: no lock, no snapshot, and nobody waits for it. An entry that is there throughout is seen exactly
-    /// once; one that comes or goes meanwhile may be. Pins anew every few buckets.
+    /// once; one that comes or goes meanwhile may be. What it meets that has expired is removed, as by a find. Pins anew every few buckets.
     pub fn iter(&self) -> impl Iterator<Item = (K, V)>
     where
         K: Clone,
