@@ -376,6 +376,19 @@ mod tests {
         }
     }
 
+    /// Catches a stopwatch that stands, and a manual clock whose wall time cannot be set, or moves its monotonic time.
+    #[test]
+    fn clocks_show_what_they_are_to_show() {
+        let stopwatch = Stopwatch::start();
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(stopwatch.elapsed() >= Duration::from_millis(2));
+        let clock = ManualClock::starting_at(SystemTime::UNIX_EPOCH);
+        clock.advance(Duration::from_secs(7));
+        let wall = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000);
+        clock.set_system_time(wall);
+        assert_eq!((clock.system_time(), clock.elapsed()), (wall, Duration::from_secs(7)));
+    }
+
     /// A clock that is moved by hand, and whose coarse reading is behind.
     struct Lagging {
         elapsed: Arc<AtomicU64>,

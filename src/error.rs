@@ -122,3 +122,24 @@ impl fmt::Display for Conflict {
 }
 
 impl Error for Conflict {}
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    /// Catches an error that does not say what was wrong, or tells a wrong length. (The longest data that is refused takes 4 GiB: not made here.)
+    #[test]
+    fn errors_say_what_was_wrong() {
+        let error = TooLong::token(5_000_000_000);
+        assert_eq!((error.length(), TooLong::data(4_294_967_296).length()), (5_000_000_000, 4_294_967_296));
+        let said = "token of 5000000000 bytes: the longest is 4294967295 bytes";
+        assert_eq!(error.to_string(), said);
+        assert_eq!((TokenTaken::from(error).too_long(), TokenTaken::TAKEN.too_long()), (Some(error), None));
+        assert_eq!((Conflict::from(error).too_long(), Conflict::CHANGED.too_long()), (Some(error), None));
+        assert_eq!(TokenTaken::from(error).to_string(), said);
+        assert_eq!(Conflict::from(error).to_string(), said);
+        assert_eq!(TokenTaken::TAKEN.to_string(), "the token belongs to a live session");
+        assert_eq!(Conflict::CHANGED.to_string(), "the session has another version, or is gone");
+        assert_eq!(BuildError::new("field", "reason").to_string(), "field: reason");
+    }
+}

@@ -146,6 +146,41 @@ fn update_keeps_the_deadline() {
     assert!(assert_sound(&cache).is_empty());
 }
 
+/// Catches an update after which hits can extend the entry beyond its time to live, or cannot extend it any more.
+#[test]
+fn update_keeps_the_cap_of_idle_time() {
+    let clock = ManualClock::new();
+    let cache = Cache::builder()
+        .time_to_live(seconds(10))
+        .time_to_idle(seconds(4))
+        .cleanup_interval(Duration::ZERO)
+        .clock(clock.clone())
+        .build()
+        .expect("valid");
+    cache.insert("a", 1);
+    assert!(cache.update(&"a", |value| value + 1));
+    for _ in 0..3 {
+        clock.advance(seconds(3));
+        assert_eq!(cache.get(&"a"), Some(2));
+    }
+    clock.advance(seconds(1) - nanoseconds(1));
+    assert_eq!(cache.get(&"a"), Some(2));
+    clock.advance(nanoseconds(1));
+    assert_eq!(cache.get(&"a"), None);
+}
+
+/// Catches a load that answers what it computed although another value landed before it, or overwrites that.
+#[test]
+fn a_load_answers_what_landed_before_it() {
+    let (cache, _) = manual_cache();
+    let load = || {
+        cache.insert("a", 10);
+        Ok::<_, ()>(20)
+    };
+    assert_eq!(cache.try_get_or_insert_with("a", load), Ok(10));
+    assert_eq!(cache.get(&"a"), Some(10));
+}
+
 /// Catches a wrong outcome or a wrong deadline for each decision on a live and on an absent entry.
 #[test]
 fn compute_does_what_the_closure_says() {

@@ -24,3 +24,19 @@ impl Handled {
         }
     }
 }
+
+#[cfg(all(test, not(any(loom, shuttle))))]
+mod tests {
+    use super::*;
+
+    /// Catches a node that is forgotten, which its sweeper would follow for ever.
+    #[test]
+    fn each_node_is_remembered() {
+        let mut handled = Handled::default();
+        for count in 1..=4 {
+            assert!(!handled.contains(8 * count));
+            handled.insert(8 * count);
+            assert!((1..=count).all(|node| handled.contains(8 * node)), "{count}");
+        }
+    }
+}

@@ -265,6 +265,31 @@ fn a_decision_holds_for_one_state_of_the_entry() {
     }
 }
 
+/// Catches an heir that takes the deadline of what is closed or dead for its own to close, or does not find out that it has come.
+#[test]
+fn an_heir_settles_on_what_its_predecessor_came_to() {
+    type Fate = fn(&TestEngine, Ref<'_, Entry<u64, u64>>, &ManualClock);
+    let fates: [(Fate, u64); 4] = [
+        (|_, _, _| {}, HOUR),
+        (|_, old, _| assert!(old.meta().close_deadline(old.meta().deadline())), HOUR),
+        (|_, old, _| assert!(old.meta().change_deadline(old.meta().deadline(), DEAD)), DEAD),
+        (|_, _, clock| clock.advance(Duration::from_nanos(HOUR)), DEAD),
+    ];
+    for (fate, expected) in fates {
+        let (engine, clock) = engine();
+        put(&engine, 7, HOUR);
+        let guard = epoch::pin();
+        let old = engine.find(7, |_| true, &guard).expect("live");
+        let mut heir = Entry::new(7, 7, 1, NEVER, NEVER);
+        Entry::inherit(&mut heir, old);
+        fate(&engine, old, &clock);
+        engine.settle(&heir, &guard);
+        let deadline = heir.meta().deadline();
+        assert_eq!((deadline.time(), deadline.is_unsettled(), deadline.is_closed()), (expected, false, false));
+        assert_eq!(old.meta().deadline().is_closed(), expected == HOUR);
+    }
+}
+
 /// Catches idle time that is moved back, or not moved.
 #[test]
 fn an_extension_moves_a_deadline_forward_only() {

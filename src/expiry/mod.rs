@@ -118,8 +118,9 @@ impl ExpiryIndex {
         }
         let mut tick = wanted;
         loop {
-            let pile = self.ticks.pile(tick, start.min(tick - UNIT), guard);
-            match pile.push(record, start.min(tick - UNIT), lane, guard) {
+            let start = start.min(tick - UNIT);
+            let pile = self.ticks.pile(tick, start, guard);
+            match pile.push(record, start, lane, guard) {
                 // Being emptied. A unit earlier is never too late; below the first tick of all there is only later.
                 Push::Sealed if tick <= wanted && tick > UNIT => tick -= UNIT,
                 Push::Sealed => tick = tick.max(wanted) + UNIT,
