@@ -117,9 +117,8 @@ impl Head {
     #[inline]
     pub fn advance(&self, from: Header, to: Header) -> bool {
         // Ordering: Release [publish-entry] with the Acquire load of the header in `look` and `seek`:
-        // carries the node's content, the slot and the tag. Acquire [recycle-slot] so that the EMPTY
-        // stored next comes after this change for whoever claims the slot.
-        self.header.compare_exchange(from.0, to.0, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+        // carries the node's content, the slot and the tag. No Acquire: `from` was loaded with it, and no two headers are equal (M2).
+        self.header.compare_exchange(from.0, to.0, Ordering::Release, Ordering::Relaxed).is_ok()
     }
 
     /// Makes the content final; returns it.
@@ -148,9 +147,10 @@ impl Head {
 
     /// Publishes a filled bucket; true for the one helper that did.
     pub fn fill(&self, header: Header) -> bool {
-        // Ordering: Release [migrate-bucket] with the Acquire load of the header: carries slots and tags,
-        // other helpers' too (their CAS failed here with Acquire).
-        self.header.compare_exchange(0, header.0, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        // Ordering: Release [migrate-bucket] with the Acquire load of the header: carries that slots and tags are filled (those of other helpers,
+        // too, which this one's CAS has met: no load that comes after can miss them). No Acquire: whoever finds the bucket READY loads
+        // the header anew.
+        self.header.compare_exchange(0, header.0, Ordering::Release, Ordering::Relaxed).is_ok()
     }
 }
 
@@ -202,7 +202,7 @@ impl<N> Line<N> {
 
     #[inline]
     pub fn load(&self, slot: usize) -> *mut N {
-        // Ordering: Acquire [recycle-slot] with the Release of `claim`: a reader that sees a later claimant's
+        // Ordering: Acquire [recycle-slot] with the Release of `vacate`, which `claim` passes on: a reader that sees a later claimant's
         // word also sees the header that unpublished the slot before, and so fails its validation.
         self.slots[slot].load(Ordering::Acquire)
     }
@@ -213,8 +213,9 @@ impl<N> Line<N> {
         let target = &self.slots[slot];
         // Ordering: Relaxed: a glance; the CAS decides.
         target.load(Ordering::Relaxed) == empty()
-            // Ordering: Acquire [recycle-slot] with the Release of `vacate`; Release with `load`.
-            && target.compare_exchange(empty(), word, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+            // Ordering: Acquire [recycle-slot] with the Release of `vacate`. No Release: for `load`, this read-modify-write goes on with the
+            // release sequence of that `vacate` (C++20 [intro.races]).
+            && target.compare_exchange(empty(), word, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
     /// Gives a slot back: the last entry's, once it is unpublished, or one that was claimed in vain.
@@ -227,9 +228,9 @@ impl<N> Line<N> {
 
     /// Fills a slot of a bucket that is not ready yet; false if another helper did.
     pub fn fill(&self, slot: usize, word: *mut N) -> bool {
-        // Ordering: Release [migrate-bucket] carries a spill's content to the helper whose CAS fails
-        // (Acquire) and who then publishes the bucket.
-        self.slots[slot].compare_exchange(ptr::null_mut(), word, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        // Ordering: Release [migrate-bucket] with the Acquire of `load`: carries the nodes, or the spill's content, to readers, whichever helper
+        // publishes the bucket. A helper that fails here touches nothing of the winner's.
+        self.slots[slot].compare_exchange(ptr::null_mut(), word, Ordering::Release, Ordering::Relaxed).is_ok()
     }
 }
 

@@ -114,7 +114,7 @@ impl<N: Node> Map<N> {
         for bucket in from..to {
             migrate(&root, bucket, guard);
         }
-        let _ = root.verified.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire);
+        let _ = root.verified.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed);
         if to == root.len() {
             self.promote(root, next, guard);
         }
@@ -123,7 +123,7 @@ impl<N: Node> Map<N> {
     fn promote<'g>(&self, root: Ref<'g, Table<N>>, next: Ref<'g, Table<N>>, guard: &'g Guard) {
         let (old, new) = (root.pointer().as_ptr(), next.pointer().as_ptr());
         // Ordering: Release [promote-table] with the Acquire load of the root: all headers are READY (G4).
-        if self.root.compare_exchange(old, new, Ordering::AcqRel, Ordering::Relaxed).is_ok() {
+        if self.root.compare_exchange(old, new, Ordering::Release, Ordering::Relaxed).is_ok() {
             // SAFETY: E2: the root was its only link (a table has no other predecessor), and one thread wins
             // this CAS. Its nodes belong to the next table now; its spills were retired one by one (G5).
             unsafe { epoch::retire(old, free_table::<N>, guard) };

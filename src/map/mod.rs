@@ -50,9 +50,9 @@
 //! | label | release side | acquire side | carries |
 //! |---|---|---|---|
 //! | publish-entry | `Head::advance` | header loads in `find`, `seek`, visits | node, slot word, tag |
-//! | recycle-slot | `Line::vacate`, `Line::claim`, `Head::set_tag` | `Line::claim`, `Line::load`, tags in `find` | that the slot's last bit was cleared |
+//! | recycle-slot | `Line::vacate`, `Head::set_tag` | `Line::claim`, `Line::load`, tags in `find` | that the slot's last bit was cleared |
 //! | freeze-bucket | `Head::advance` | `Head::freeze` | the final content |
-//! | migrate-bucket | `Line::fill`, `Head::fill` | header loads, failing `fill` | slots, tags, spills of a destination |
+//! | migrate-bucket | `Line::fill`, `Head::fill` | `Line::load`, header loads | slots, tags, spills of a destination |
 //! | publish-table | `Table::link` | `Table::next` | the arrays |
 //! | promote-table | `promote`, `verified` | loads of the root | that every destination is READY |
 //!
