@@ -93,9 +93,10 @@ use crate::clock::{Stopwatch, Time};
 use crate::contain::contain;
 use crate::epoch::{self, Guard, Ref};
 use crate::expiry::{CHUNK, DEAD, Deadline, ExpiryIndex, Filed, NEVER, RECORD_MIN, Timed, Which, tick};
+use crate::lane::lane;
 use crate::map::{Map, Owned, Seat, Unlinked};
-use crate::stats::{Count, Counters, lane};
-use crate::sync::{AtomicU64, Ordering, TINY, fence, thread_local};
+use crate::stats::{Count, Counters};
+use crate::sync::{AtomicU64, Ordering, TINY, thread_local, update_fence};
 
 /// Why an entry left.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -494,7 +495,7 @@ impl<N: Timed> Engine<N> {
         }
         // Ordering: SeqCst fence [replace-versus-refile] between the publication and the look at the old claim, with
         // the fence in `void` between the voiding of a claim and the look at the map.
-        fence(Ordering::SeqCst);
+        update_fence(Ordering::SeqCst);
         let deadline = node.meta().deadline().time();
         if let Some(filed) = old.node().meta().filed().tick()
             && deadline != NEVER
@@ -503,7 +504,7 @@ impl<N: Timed> Engine<N> {
             node.meta().claim_first(filed);
             // Ordering: SeqCst fence [shorten-versus-refile] between the claim and the look at the deadline in `cover`, with the fence in
             // `set_deadline`: a touch that finds the word changed leaves it to whoever did.
-            fence(Ordering::SeqCst);
+            update_fence(Ordering::SeqCst);
         }
         // Before the listener, which may block, or sweep: the new entry is there for all to see.
         let in_new_chunk = self.cover(node, now, guard);
@@ -549,7 +550,7 @@ impl<N: Timed> Engine<N> {
             node.meta().claim(claim, Some(filed.tick));
             // Ordering: SeqCst fence [shorten-versus-refile] between the claim and the second look at the deadline, with
             // the fence in `set_deadline`.
-            fence(Ordering::SeqCst);
+            update_fence(Ordering::SeqCst);
             if node.meta().deadline().time() >= deadline {
                 // Covered, by this thread or by whoever changed the claim. (Under a tick that is a little late if all earlier
                 // ones were being emptied: so the claim is not judged again.)
@@ -563,7 +564,7 @@ impl<N: Timed> Engine<N> {
         let is_void = node.meta().claim(claim, None);
         // Ordering: SeqCst fence [shorten-versus-refile] [replace-versus-refile] between the voiding and the next look at the deadline
         // and at the map, with the fences in `set_deadline` and `after_replacement`.
-        fence(Ordering::SeqCst);
+        update_fence(Ordering::SeqCst);
         is_void
     }
 
@@ -605,7 +606,7 @@ impl<N: Timed> Engine<N> {
             if to < from.time() || node.meta().filed().tick().is_none() {
                 // Ordering: SeqCst fence [shorten-versus-refile] between the deadline and the look at the claim, with the
                 // fences in `cover` and `void`.
-                fence(Ordering::SeqCst);
+                update_fence(Ordering::SeqCst);
                 self.cover_and_relieve(node, now, guard);
             }
             return true;

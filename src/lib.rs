@@ -47,6 +47,8 @@ mod expiry;
 #[cfg(not(any(loom, shuttle, fleeting_hooked)))]
 mod janitor;
 #[cfg(not(any(loom, shuttle, fleeting_hooked)))]
+mod lane;
+#[cfg(not(any(loom, shuttle, fleeting_hooked)))]
 mod loading;
 #[cfg(not(any(loom, shuttle, fleeting_hooked)))]
 mod map;
@@ -67,6 +69,8 @@ pub mod error;
 pub mod expiry;
 #[cfg(any(loom, shuttle, fleeting_hooked))]
 pub mod janitor;
+#[cfg(any(loom, shuttle, fleeting_hooked))]
+pub mod lane;
 #[cfg(any(loom, shuttle, fleeting_hooked))]
 pub mod loading;
 #[cfg(any(loom, shuttle, fleeting_hooked))]

@@ -1,14 +1,15 @@
 //! Striped relaxed counters, and the [`Stats`] snapshot.
 //!
-//! A thread counts on the line of its stripe. Two threads share a stripe only when there are more threads than
-//! stripes. No ordering is carried: the counters are plain `core` atomics, in models too.
+//! A thread whose [lane](crate::lane) has a stripe of its own counts there by a load and a store, without a locked instruction (L1);
+//! the others share some stripes, and add. No ordering is carried: the counters are plain `core` atomics, in models too.
 
-use core::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
-use std::cell::Cell;
 use std::sync::OnceLock;
 
 use crossbeam_utils::CachePadded;
+
+use crate::lane::{LANES, lane};
 
 /// What a cache has done since it was built, and what it holds. All counts are of entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -72,7 +73,9 @@ struct Stripe {
 #[derive(Debug)]
 pub struct Counters {
     counting: bool,
+    /// Those of one lane each, then the shared ones.
     stripes: Box<[CachePadded<Stripe>]>,
+    own: usize,
     records_handled: AtomicU64,
     sweeps: AtomicU64,
     last_sweep: AtomicU64,
@@ -84,7 +87,8 @@ impl Counters {
     pub fn new(counting: bool) -> Self {
         Counters {
             counting,
-            stripes: (0..stripes()).map(|_| CachePadded::default()).collect(),
+            stripes: (0..own_stripes() + SHARED).map(|_| CachePadded::default()).collect(),
+            own: own_stripes(),
             records_handled: AtomicU64::new(0),
             sweeps: AtomicU64::new(0),
             last_sweep: AtomicU64::new(0),
@@ -92,24 +96,41 @@ impl Counters {
         }
     }
 
-    /// Counts one operation. Wait-free: one relaxed add on the thread's own line.
+    /// Counts one operation. Wait-free: a load and a store on the thread's own line.
     #[inline]
     pub fn count(&self, what: Count) {
         if self.counting {
-            self.stripe().counts[what as usize].fetch_add(1, Ordering::Relaxed);
+            self.add(|stripe| &stripe.counts[what as usize], 1);
         }
     }
 
     /// An entry came (1) or went (-1).
     #[inline]
     pub fn add_entries(&self, by: i64) {
-        self.stripe().entries.fetch_add(by.cast_unsigned(), Ordering::Relaxed);
+        self.add(|stripe| &stripe.entries, by.cast_unsigned());
     }
 
     /// Records came or went.
     #[inline]
     pub fn add_records(&self, by: i64) {
-        self.stripe().records.fetch_add(by.cast_unsigned(), Ordering::Relaxed);
+        self.add(|stripe| &stripe.records, by.cast_unsigned());
+    }
+
+    #[inline]
+    fn add(&self, field: impl Fn(&Stripe) -> &AtomicU64, by: u64) {
+        let lane = lane();
+        if lane < self.own {
+            // L1: nobody else writes here.
+            let count = field(&self.stripes[lane]);
+            count.store(count.load(Ordering::Relaxed).wrapping_add(by), Ordering::Relaxed);
+        } else {
+            self.add_shared(field, lane, by);
+        }
+    }
+
+    #[cold]
+    fn add_shared(&self, field: impl Fn(&Stripe) -> &AtomicU64, lane: usize, by: u64) {
+        field(&self.stripes[self.own + lane % SHARED]).fetch_add(by, Ordering::Relaxed);
     }
 
     /// Entries held.
@@ -167,31 +188,16 @@ impl Counters {
         // A sum taken while others count may miss an arrival and see the departure.
         usize::try_from(sum.cast_signed().max(0)).unwrap_or(usize::MAX)
     }
-
-    #[inline]
-    fn stripe(&self) -> &Stripe {
-        &self.stripes[lane() & (self.stripes.len() - 1)]
-    }
 }
 
-/// A small number that differs between threads, as far as there are few.
-#[inline]
-pub fn lane() -> usize {
-    thread_local! {
-        static LANE: Cell<usize> = const { Cell::new(usize::MAX) };
-    }
-    static NEXT: AtomicUsize = AtomicUsize::new(0);
-    let lane = LANE.get();
-    if lane != usize::MAX {
-        return lane;
-    }
-    let lane = NEXT.fetch_add(1, Ordering::Relaxed) % usize::MAX;
-    LANE.set(lane);
-    lane
-}
+/// Stripes for the threads that have none of their own.
+const SHARED: usize = 4;
 
-/// A stripe for each core, 32 at most: a power of two.
-fn stripes() -> usize {
+/// Twice as many as cores: a power of two, between 8 and 64.
+fn own_stripes() -> usize {
     static STRIPES: OnceLock<usize> = OnceLock::new();
-    *STRIPES.get_or_init(|| std::thread::available_parallelism().map_or(4, usize::from).next_power_of_two().min(32))
+    *STRIPES.get_or_init(|| {
+        let cores = std::thread::available_parallelism().map_or(4, usize::from);
+        (2 * cores).next_power_of_two().clamp(8, 64).min(LANES)
+    })
 }

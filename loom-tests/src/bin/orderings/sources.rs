@@ -10,7 +10,7 @@ use crate::models::{self, Model, Site};
 pub fn is_in_scope(file: &str) -> bool {
     let is_folder = ["src/map/", "src/expiry/"].iter().any(|folder| file.starts_with(folder));
     (is_folder && !["src/expiry/model.rs", "src/expiry/skip.rs", "src/map/tests.rs"].contains(&file))
-        || ["src/engine.rs", "src/janitor.rs", "src/loading.rs"].contains(&file)
+        || ["src/engine.rs", "src/janitor.rs", "src/lane.rs", "src/loading.rs"].contains(&file)
 }
 
 fn root() -> PathBuf {
