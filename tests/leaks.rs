@@ -43,6 +43,7 @@ fn level() -> Level {
         crossbeam_epoch::pin().flush();
     }
     (0..16 * 128).for_each(|_| drop(crossbeam_epoch::pin()));
+    fleeting::drain_pool();
     Level::now()
 }
 

@@ -16,6 +16,7 @@ fn collect() {
     for _ in 0..1_000 {
         crossbeam_epoch::pin().flush();
     }
+    fleeting::drain_pool();
 }
 
 fn store(clock: &ManualClock) -> MemStore {

@@ -109,6 +109,7 @@ fn each_thing_is_named_in_its_home_only() {
                 "map/migrate.rs",
                 "map/mod.rs",
                 "map/node.rs",
+                "map/pool.rs",
                 "map/record.rs",
                 "map/table.rs",
             ],

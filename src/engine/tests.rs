@@ -269,9 +269,19 @@ fn a_decision_holds_for_one_state_of_the_entry() {
 #[test]
 fn an_heir_settles_on_what_its_predecessor_came_to() {
     type Fate = fn(&TestEngine, Ref<'_, Entry<u64, u64>>, &ManualClock);
-    let fates: [(Fate, u64); 4] = [
+    fn close(old: Ref<'_, Entry<u64, u64>>) {
+        assert!(old.meta().close_deadline(old.meta().deadline()));
+    }
+    let fates: [(Fate, u64); 5] = [
         (|_, _, _| {}, HOUR),
-        (|_, old, _| assert!(old.meta().close_deadline(old.meta().deadline())), HOUR),
+        (|_, old, _| close(old), HOUR),
+        (
+            |_, old, clock| {
+                close(old);
+                clock.advance(Duration::from_nanos(HOUR));
+            },
+            HOUR,
+        ),
         (|_, old, _| assert!(old.meta().change_deadline(old.meta().deadline(), DEAD)), DEAD),
         (|_, _, clock| clock.advance(Duration::from_nanos(HOUR)), DEAD),
     ];

@@ -134,6 +134,9 @@ impl Head {
         let shift = slot as u32 * 8;
         // Ordering: Relaxed: nobody else writes this byte while the slot is claimed.
         let old = (self.tags.load(Ordering::Relaxed) >> shift) as u8;
+        if old == tag {
+            return;
+        }
         // Ordering: Release [recycle-slot] with the Acquire load of the tags in `look`: a reader that sees
         // this tag sees that the slot's last entry is gone, and so fails its validation.
         self.tags.fetch_xor(u64::from(old ^ tag) << shift, Ordering::Release);

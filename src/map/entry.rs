@@ -2,9 +2,11 @@
 
 #![allow(unsafe_code)]
 
+use core::alloc::Layout;
 use core::ptr::{self, NonNull};
 
 use super::node::{Node, Owned};
+use super::pool;
 use crate::contain::contain;
 use crate::epoch::{self, Guard, Ref};
 use crate::expiry::{Meta, Timed};
@@ -39,8 +41,10 @@ where
     pub fn new(hash: u64, key: K, value: V, deadline: u64, cap: u64) -> Owned<Self> {
         let entry =
             Entry { meta: Meta::new(hash, deadline), cap: AtomicU64::new(cap), predecessor: ptr::null(), key, value };
-        let pointer = NonNull::from(Box::leak(Box::new(entry)));
-        // SAFETY: N1: a fresh box, which `release` turns back into one.
+        let pointer = pool::allocate(Layout::new::<Self>()).cast::<Self>();
+        // SAFETY: fresh memory of an entry's layout.
+        unsafe { pointer.write(entry) };
+        // SAFETY: N1: initialized, known to nobody else.
         unsafe { Owned::new(pointer) }
     }
 
@@ -55,10 +59,9 @@ where
     /// Key and value back, of an entry that was never published.
     pub fn into_parts(entry: Owned<Self>) -> (K, V) {
         let pointer = entry.into_pointer();
-        epoch::died(pointer.as_ptr());
-        // SAFETY: N1: it was never published, and came from a box.
-        let entry = unsafe { Box::from_raw(pointer.as_ptr()) };
-        (entry.key, entry.value)
+        // SAFETY: N1: it was never published.
+        let Entry { key, value, .. } = unsafe { take(pointer) };
+        (key, value)
     }
 
     /// The key.
@@ -83,6 +86,20 @@ where
     }
 }
 
+/// Moves an entry out of its memory, and gives that back.
+///
+/// # Safety
+///
+/// It came from [`Entry::new`], and nobody uses the pointer any more.
+unsafe fn take<K, V>(pointer: NonNull<Entry<K, V>>) -> Entry<K, V> {
+    epoch::died(pointer.as_ptr());
+    // SAFETY: initialized, and by the caller not used again.
+    let entry = unsafe { pointer.read() };
+    // SAFETY: the layout it was allocated for.
+    unsafe { pool::free(pointer.cast(), Layout::new::<Entry<K, V>>()) };
+    entry
+}
+
 impl<K, V> Node for Entry<K, V>
 where
     K: Send + Sync + 'static,
@@ -94,10 +111,8 @@ where
     }
 
     unsafe fn release(this: NonNull<Self>) {
-        epoch::died(this.as_ptr());
-        // SAFETY: N4, N1: the last use of a box's pointer.
-        let entry = unsafe { Box::from_raw(this.as_ptr()) };
-        let Entry { key, value, .. } = *entry;
+        // SAFETY: N4, N1: the last use of the pointer.
+        let Entry { key, value, .. } = unsafe { take(this) };
         // The user's `Drop` may panic, and the collector must not unwind. One by one: two panics at once would end the process.
         contain(|| drop(key));
         contain(|| drop(value));

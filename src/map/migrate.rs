@@ -109,6 +109,7 @@ impl<N: Node> Map<N> {
             return;
         }
         // Ordering: Acquire [promote-table] with the Release below: what others verified happened before.
+        // No model shows its Acquire: loom tries no stale headers behind a relaxed load of this, though it does where the Release is dropped.
         let from = root.verified.load(Ordering::Acquire);
         let to = root.len().min(from.saturating_add(VERIFY));
         for bucket in from..to {
@@ -150,7 +151,8 @@ pub(super) fn migrate<'g, N: Node>(table: &Table<N>, bucket: usize, guard: &'g G
     let next = table.next(guard).expect("growth has begun");
     let split = next.len() / table.len();
     let first = bucket * split;
-    let is_ready = |index: usize| next.bucket(index).0.load(Ordering::Acquire).is_ready();
+    // Ordering: Relaxed: who goes on to a destination loads its header anew, and then cannot see an earlier one.
+    let is_ready = |index: usize| next.bucket(index).0.load(Ordering::Relaxed).is_ready();
     if (first..first + split).all(is_ready) {
         return next;
     }

@@ -13,12 +13,12 @@
 
 #![allow(unsafe_code)]
 
-use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
-
+use core::alloc::Layout;
 use core::ptr::{self, NonNull};
 use core::slice;
 
 use super::node::{Node, Owned};
+use super::pool;
 use crate::epoch::{self, Guard, Ref};
 use crate::error::TooLong;
 use crate::expiry::{Meta, Timed};
@@ -59,9 +59,7 @@ impl Record {
             #[cfg(loom)]
             witness: Default::default(),
         };
-        // SAFETY: the layout is not empty.
-        let memory = unsafe { alloc(layout) };
-        let Some(memory) = NonNull::new(memory) else { handle_alloc_error(layout) };
+        let memory = pool::allocate(layout);
         let pointer = memory.cast::<Record>();
         // SAFETY: R2: the allocation begins with room for a record, aligned for it.
         unsafe { pointer.write(record) };
@@ -146,8 +144,8 @@ impl Node for Record {
         #[cfg(loom)]
         record.witness.write();
         let layout = layout(record.token_length as usize, record.data_length as usize);
-        // SAFETY: R2: the layout it was allocated with.
-        unsafe { dealloc(this.as_ptr().cast(), layout.expect("as when it was made")) };
+        // SAFETY: R2: the layout it was allocated for.
+        unsafe { pool::free(this.cast(), layout.expect("as when it was made")) };
     }
 }
 
