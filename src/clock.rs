@@ -57,8 +57,11 @@ impl Default for SystemClock {
 
 #[cfg(all(feature = "coarse-clock", any(target_os = "linux", target_os = "android")))]
 mod system {
-    use super::{Clock, Duration, Instant, SystemClock, SystemTime};
+    use super::{AtomicU64, Clock, Duration, Instant, NEVER, Ordering, SystemClock, SystemTime, nanoseconds};
     use rustix::time::{ClockId, clock_gettime};
+
+    /// By how much the wall clock was ahead of the monotonic one, by the coarse pair that was read last: it changes when the wall clock is set.
+    static AHEAD: AtomicU64 = AtomicU64::new(0);
 
     /// Nanoseconds since the clock's own origin, until 2554; a wall clock set before 1970 reads as 1970.
     #[inline]
@@ -87,6 +90,43 @@ mod system {
         pub(super) fn coarse(&self) -> u64 {
             read(ClockId::MonotonicCoarse).saturating_sub(self.base)
         }
+
+        /// The deadline at a wall-clock time, in 64 bits. None beyond them: ask the generic way.
+        #[inline]
+        pub(super) fn at_system_time(&self, expiry: SystemTime) -> Option<u64> {
+            // An expiry before 1970 came as long ago as 1970 did.
+            let expiry = expiry.duration_since(SystemTime::UNIX_EPOCH).map_or(0, nanoseconds);
+            if expiry == NEVER {
+                return None;
+            }
+            let (elapsed, wall) = pair();
+            let ahead = elapsed.saturating_sub(self.base).saturating_add(expiry.saturating_sub(wall));
+            Some(ahead.saturating_sub(wall.saturating_sub(expiry)).min(NEVER))
+        }
+    }
+
+    /// One moment by both coarse clocks, the monotonic one first.
+    ///
+    /// Both move at the same tick, so their difference is always the same. It tells that no tick came between two readings; else, two equal
+    /// readings of one clock enclose an exact pair.
+    #[inline]
+    fn pair() -> (u64, u64) {
+        let (wall, elapsed) = (read(ClockId::RealtimeCoarse), read(ClockId::MonotonicCoarse));
+        // Ordering: Relaxed: a number by itself; a stale one costs another reading.
+        if wall.wrapping_sub(elapsed) == AHEAD.load(Ordering::Relaxed) { (elapsed, wall) } else { exact_pair(elapsed) }
+    }
+
+    #[cold]
+    fn exact_pair(mut before: u64) -> (u64, u64) {
+        loop {
+            let wall = read(ClockId::RealtimeCoarse);
+            let after = read(ClockId::MonotonicCoarse);
+            if before == after {
+                AHEAD.store(wall.wrapping_sub(after), Ordering::Relaxed);
+                return (after, wall);
+            }
+            before = after;
+        }
     }
 
     impl Clock for SystemClock {
@@ -103,24 +143,17 @@ mod system {
             Duration::from_nanos(self.coarse())
         }
 
-        /// Both coarse clocks move at the same tick, so two equal readings of one enclose an exact pair.
         fn with_system_time(&self) -> (Duration, SystemTime) {
-            let mut before = self.coarse();
-            loop {
-                let wall = read(ClockId::RealtimeCoarse);
-                let after = self.coarse();
-                if before == after {
-                    return (Duration::from_nanos(before), SystemTime::UNIX_EPOCH + Duration::from_nanos(wall));
-                }
-                before = after;
-            }
+            let (elapsed, wall) = pair();
+            let elapsed = elapsed.saturating_sub(self.base);
+            (Duration::from_nanos(elapsed), SystemTime::UNIX_EPOCH + Duration::from_nanos(wall))
         }
     }
 }
 
 #[cfg(not(all(feature = "coarse-clock", any(target_os = "linux", target_os = "android"))))]
 mod system {
-    use super::{Clock, Duration, Instant, SystemClock};
+    use super::{Clock, Duration, Instant, SystemClock, SystemTime};
 
     impl SystemClock {
         /// A clock whose origin is now.
@@ -131,6 +164,11 @@ mod system {
         /// The only clock there is, in nanoseconds since the origin.
         pub(super) fn coarse(&self) -> u64 {
             super::nanoseconds(self.elapsed())
+        }
+
+        /// Always None: the generic way is the only one.
+        pub(super) fn at_system_time(&self, _expiry: SystemTime) -> Option<u64> {
+            None
         }
     }
 
@@ -318,7 +356,16 @@ impl Time {
     }
 
     /// The deadline at a wall-clock time: its distance from the wall clock's now, on the monotonic clock.
+    #[inline]
     pub fn at_system_time(&self, expiry: SystemTime) -> u64 {
+        let deadline = match &self.source {
+            Source::System(clock) => clock.at_system_time(expiry),
+            Source::Custom(_) => None,
+        };
+        deadline.unwrap_or_else(|| self.at_any_system_time(expiry))
+    }
+
+    fn at_any_system_time(&self, expiry: SystemTime) -> u64 {
         let (elapsed, wall) = self.clock().with_system_time();
         match expiry.duration_since(wall) {
             Ok(ahead) => nanoseconds(elapsed.saturating_add(ahead)),
@@ -504,5 +551,18 @@ mod tests {
             assert!(error < Duration::from_millis(1), "{error:?}");
         }
         assert_eq!(time.at_system_time(SystemTime::UNIX_EPOCH), 0);
+    }
+
+    /// Catches the short way to a deadline leading elsewhere than the generic one: both are exact, unless the wall clock is set meanwhile.
+    #[test]
+    fn a_wall_time_is_one_deadline_by_either_way() {
+        let (time, now) = (Time::default(), SystemTime::now());
+        std::thread::sleep(Duration::from_millis(10));
+        for nanoseconds in [0, 1, 5_000_000, 999_999_999, 1_800_000_000_000, 1 << 62, NEVER, u64::MAX] {
+            let by = Duration::from_nanos(nanoseconds);
+            for expiry in [now + by, now - by, SystemTime::UNIX_EPOCH + by, SystemTime::UNIX_EPOCH - by] {
+                assert_eq!(time.at_system_time(expiry), time.at_any_system_time(expiry), "{expiry:?}");
+            }
+        }
     }
 }
