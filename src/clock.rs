@@ -67,8 +67,7 @@ mod system {
     #[inline]
     fn read(clock: ClockId) -> u64 {
         let time = clock_gettime(clock);
-        u64::try_from(time.tv_sec)
-            .map_or(0, |seconds| seconds.saturating_mul(1_000_000_000).saturating_add(time.tv_nsec.unsigned_abs()))
+        time.tv_sec.max(0).unsigned_abs().saturating_mul(1_000_000_000).saturating_add(time.tv_nsec.unsigned_abs())
     }
 
     impl SystemClock {

@@ -497,17 +497,19 @@ impl<N: Timed> Engine<N> {
         // the fence in `void` between the voiding of a claim and the look at the map.
         update_fence(Ordering::SeqCst);
         let deadline = node.meta().deadline().time();
+        let mut is_covered = false;
         if let Some(filed) = old.node().meta().filed().tick()
             && deadline != NEVER
             && filed <= tick(deadline, now).0
         {
-            node.meta().claim_first(filed);
-            // Ordering: SeqCst fence [shorten-versus-refile] between the claim and the look at the deadline in `cover`, with the fence in
-            // `set_deadline`: a touch that finds the word changed leaves it to whoever did.
+            let is_claimed = node.meta().claim_first(filed);
+            // Ordering: SeqCst fence [shorten-versus-refile] between the claim and the look at the deadline, with the fence in `set_deadline`: a
+            // touch that finds the word changed leaves it to whoever did.
             update_fence(Ordering::SeqCst);
+            is_covered = is_claimed && node.meta().deadline().time() >= deadline;
         }
         // Before the listener, which may block, or sweep: the new entry is there for all to see.
-        let in_new_chunk = self.cover(node, now, guard);
+        let in_new_chunk = !is_covered && self.cover(node, now, guard);
         self.left(old, RemovalCause::Replaced);
         self.map.help(guard);
         self.relieve_after(in_new_chunk, now);

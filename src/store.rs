@@ -113,8 +113,13 @@ impl StoreCore {
     }
 
     fn record(&self, token: &[u8], data: &[u8], deadline: u64) -> Result<Owned<Record>, TooLong> {
-        Record::new(self.hash(token), token, data, deadline, next_version())
-            .inspect_err(|_| self.engine.counters().count(Count::Rejected))
+        match Record::new(self.hash(token), token, data, deadline, next_version()) {
+            Ok(record) => Ok(record),
+            Err(error) => {
+                self.engine.counters().count(Count::Rejected);
+                Err(error)
+            }
+        }
     }
 
     /// Publishes a record if `may` says so of the live one of its token.

@@ -165,11 +165,13 @@ impl Meta {
 ///
 /// Rounded up to a multiple of between 1/128 and 1/64 of the time left, at least [`UNIT`]: so there are some
 /// hundred ticks, whatever the number of entries, and a pile waits at most that much longer than its entries.
+#[inline]
 pub fn tick(deadline: u64, now: u64) -> (u64, u64) {
+    debug_assert!(deadline <= NEVER, "so that rounding up does not overflow");
     let left = deadline.saturating_sub(now);
     let bits = (u64::BITS - left.leading_zeros()).saturating_sub(7).max(UNIT_BITS);
-    let grain = 1 << bits;
-    let tick = deadline.div_ceil(grain).max(1).saturating_mul(grain);
+    let grain = 1_u64 << bits;
+    let tick = (deadline.max(1) + (grain - 1)) & !(grain - 1);
     (tick, tick - grain)
 }
 

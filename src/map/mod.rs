@@ -109,6 +109,8 @@ pub struct Map<N: Node> {
 pub struct Seat<'g, N: Node> {
     table: Ref<'g, Table<N>>,
     bucket: usize,
+    head: &'g Head,
+    line: &'g Line<N>,
     header: Header,
     place: Place<'g, N>,
 }
@@ -180,7 +182,7 @@ impl<N: Node> Map<N> {
         let mut table = self.root(guard);
         loop {
             let bucket = table.index(hash);
-            let (head, line) = table.bucket(bucket);
+            let (head, line) = table.get().bucket(bucket);
             // Ordering: Acquire [publish-entry] with `advance`.
             let header = head.load(Ordering::Acquire);
             if header.is_frozen() {
@@ -188,7 +190,7 @@ impl<N: Node> Map<N> {
                 continue;
             }
             if let Some(place) = locate(header, head, line, hash, &mut eq, guard) {
-                return Seat { table, bucket, header, place };
+                return Seat { table, bucket, head, line, header, place };
             }
         }
     }
@@ -210,7 +212,7 @@ impl<N: Node> Map<N> {
             }
             Place::Slot(slot, old) => {
                 let new = self.publish(seat, node, 1 << slot, guard)?;
-                seat.line().vacate(slot);
+                seat.line.vacate(slot);
                 // SAFETY: N4: `publish` cleared the bit of `old` (M6).
                 let old = unsafe { Unlinked::new(old, guard) };
                 Ok(Put { new, old: Some(old), crowded: false })
@@ -232,14 +234,14 @@ impl<N: Node> Map<N> {
 
     /// Removes what is on the seat. None if there is nothing, or the bucket has changed since the seek.
     pub fn cut<'g>(&self, seat: &Seat<'g, N>, guard: &'g Guard) -> Option<Unlinked<'g, N>> {
-        let (header, head) = (seat.header, seat.head());
+        let (header, head) = (seat.header, seat.head);
         let node = match seat.place {
             Place::Absent => return None,
             Place::Slot(slot, node) => {
                 if !head.advance(header, header.changed(1 << slot, 0, header.spill())) {
                     return None;
                 }
-                seat.line().vacate(slot);
+                seat.line.vacate(slot);
                 node
             }
             Place::Spilled { slot, spill, index, node } => {
@@ -248,7 +250,7 @@ impl<N: Node> Map<N> {
                 let done = if items.is_empty() {
                     let done = head.advance(header, header.changed(1 << slot, 0, None));
                     if done {
-                        seat.line().vacate(slot);
+                        seat.line.vacate(slot);
                     }
                     done
                 } else {
@@ -277,14 +279,14 @@ impl<N: Node> Map<N> {
         // A slot that has the tag already need not be given it: one locked instruction less. Keys that are saved over and over come to have two
         // such slots each.
         // Ordering: Relaxed: which slot is taken does not matter.
-        let preferred = seat.head().load_tags(Ordering::Relaxed).matching(tag);
+        let preferred = seat.head.load_tags(Ordering::Relaxed).matching(tag);
         let Some(slot) = self.claim(seat, node.pointer().as_ptr(), preferred, guard) else { return Err(node) };
-        seat.head().set_tag(slot, tag);
+        seat.head.set_tag(slot, tag);
         let header = seat.header;
-        if seat.head().advance(header, header.changed(clear, 1 << slot, header.spill())) {
+        if seat.head.advance(header, header.changed(clear, 1 << slot, header.spill())) {
             Ok(node.publish(guard))
         } else {
-            seat.line().vacate(slot);
+            seat.line.vacate(slot);
             Err(node)
         }
     }
@@ -295,12 +297,12 @@ impl<N: Node> Map<N> {
         let slot = self.claim(seat, word, 0, guard);
         let published = slot.is_some_and(|slot| {
             let header = seat.header.changed(1 << old_slot, 1 << slot, Some(slot));
-            seat.head().advance(seat.header, header)
+            seat.head.advance(seat.header, header)
         });
         if published {
-            seat.line().vacate(old_slot);
+            seat.line.vacate(old_slot);
         } else {
-            slot.into_iter().for_each(|slot| seat.line().vacate(slot));
+            slot.into_iter().for_each(|slot| seat.line.vacate(slot));
             // SAFETY: no header ever named its slot as the spill's, so nobody touched it (M5).
             unsafe { free_spill::<N>(word.cast()) };
         }
@@ -318,9 +320,9 @@ impl<N: Node> Map<N> {
         let added = (node.hash(), node.pointer());
         let header = seat.header;
         let slot = header.spill().unwrap_or(header.nodes().trailing_zeros() as usize);
-        let word = seat.line().load(slot);
+        let word = seat.line.load(slot);
         // Ordering: Relaxed: as in `locate`.
-        if seat.head().load(Ordering::Relaxed) != header {
+        if seat.head.load(Ordering::Relaxed) != header {
             return Err(node);
         }
         let published = if header.spill().is_some() {
@@ -345,13 +347,13 @@ impl<N: Node> Map<N> {
     /// Claims a free slot of the seat's bucket for `word`, a preferred one if possible; None if the bucket changed, or has been renewed.
     fn claim(&self, seat: &Seat<'_, N>, word: *mut N, preferred: u64, guard: &Guard) -> Option<usize> {
         let free = !seat.header.published() & ((1 << bucket::SLOTS) - 1);
-        let take = |slot: usize| seat.line().claim(slot, word).then_some(slot);
+        let take = |slot: usize| seat.line.claim(slot, word).then_some(slot);
         for round in 0..CLAIM_ROUNDS {
             let claimed = find_bit(free & preferred, take).or_else(|| find_bit(free & !preferred, take));
             if claimed.is_some() {
                 return claimed;
             }
-            if seat.head().load(Ordering::Relaxed) != seat.header {
+            if seat.head.load(Ordering::Relaxed) != seat.header {
                 return None;
             }
             if round < SPIN_ROUNDS {
@@ -393,14 +395,6 @@ impl<'g, N: Node> Seat<'g, N> {
             Place::Absent => None,
             Place::Slot(_, node) | Place::Spilled { node, .. } => Some(node),
         }
-    }
-
-    fn head(&self) -> &Head {
-        self.table.bucket(self.bucket).0
-    }
-
-    fn line(&self) -> &Line<N> {
-        self.table.bucket(self.bucket).1
     }
 
     fn is_crowded(&self) -> bool {

@@ -46,6 +46,7 @@ impl Record {
     /// # Errors
     ///
     /// One of them has more than `u32::MAX` bytes.
+    #[inline]
     pub fn new(hash: u64, token: &[u8], data: &[u8], deadline: u64, version: u64) -> Result<Owned<Self>, TooLong> {
         let token_length = u32::try_from(token.len()).map_err(|_| TooLong::token(token.len()))?;
         let data_length = u32::try_from(data.len()).map_err(|_| TooLong::data(data.len()))?;
