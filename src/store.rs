@@ -112,8 +112,16 @@ impl StoreCore {
         self.engine.counters().count(if is_hit { Count::Hits } else { Count::Misses });
     }
 
-    fn record(&self, token: &[u8], data: &[u8], deadline: u64) -> Result<Owned<Record>, TooLong> {
-        match Record::new(self.hash(token), token, data, deadline, next_version()) {
+    /// The token's hash; and asks for what the look-up will read, while the caller makes what it is to put there.
+    #[inline]
+    fn prepare(&self, token: &[u8], guard: &Guard) -> u64 {
+        let hash = self.hash(token);
+        self.engine.prefetch_nodes(hash, guard);
+        hash
+    }
+
+    fn record(&self, hash: u64, token: &[u8], data: &[u8], deadline: u64) -> Result<Owned<Record>, TooLong> {
+        match Record::new(hash, token, data, deadline, next_version()) {
             Ok(record) => Ok(record),
             Err(error) => {
                 self.engine.counters().count(Count::Rejected);
@@ -220,6 +228,40 @@ impl MemStore {
         Some(f(Record::data(record)))
     }
 
+    /// Looks many sessions up under one pin, lends the data of each live one to `each`, and calls it once a token, in order. While it runs, no
+    /// memory that any cache retires is freed.
+    ///
+    /// # Complexity
+    ///
+    /// Lock-free, allocates nothing. The cache misses of 16 tokens at a time overlap, by software prefetch where the target has it.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use fleeting::MemStore;
+    ///
+    /// let store = MemStore::new(Duration::ZERO);
+    /// store.save_for("a", "1", Duration::from_secs(60));
+    /// let mut found = Vec::new();
+    /// store.get_many(&["a", "b"], |token, data| found.push((*token, data.map(<[u8]>::to_vec))));
+    /// assert_eq!(found, [("a", Some(b"1".to_vec())), ("b", None)]);
+    /// ```
+    pub fn get_many<'t, T: AsRef<[u8]>>(&self, tokens: &'t [T], mut each: impl FnMut(&'t T, Option<&[u8]>)) {
+        let (core, guard) = (&*self.core, epoch::pin());
+        let eq = |index: usize, record: Ref<'_, Record>| Record::token(record) == tokens[index].as_ref();
+        core.engine.find_many(
+            tokens.len(),
+            |index| core.hash(tokens[index].as_ref()),
+            eq,
+            &guard,
+            |index, found| {
+                core.count(found.is_some());
+                each(&tokens[index], found.map(Record::data));
+            },
+        );
+    }
+
     /// Saves a session: data and expiry are both replaced. With an expiry that has come, the session is gone.
     ///
     /// A token or data of more than `u32::MAX` bytes is refused: nothing changes, and [`Stats::rejected`] counts it;
@@ -238,18 +280,19 @@ impl MemStore {
     ///
     /// Token or data has more than `u32::MAX` bytes.
     pub fn try_save(&self, token: impl AsRef<[u8]>, data: impl AsRef<[u8]>, expiry: SystemTime) -> Result<(), TooLong> {
-        self.save_until(token.as_ref(), data.as_ref(), self.core.deadline_at(expiry))
+        self.save_until(token.as_ref(), data.as_ref(), |core| core.deadline_at(expiry))
     }
 
     /// [`save`](Self::save) with the time from now until it expires.
     pub fn save_for(&self, token: impl AsRef<[u8]>, data: impl AsRef<[u8]>, ttl: Duration) {
-        let _ = self.save_until(token.as_ref(), data.as_ref(), self.core.deadline_after(ttl));
+        let _ = self.save_until(token.as_ref(), data.as_ref(), |core| core.deadline_after(ttl));
     }
 
-    fn save_until(&self, token: &[u8], data: &[u8], deadline: u64) -> Result<(), TooLong> {
-        let record = self.core.record(token, data, deadline)?;
-        let guard = epoch::pin();
-        self.core.put(record, &guard, |_| true);
+    fn save_until(&self, token: &[u8], data: &[u8], deadline: impl FnOnce(&StoreCore) -> u64) -> Result<(), TooLong> {
+        let (core, guard) = (&*self.core, epoch::pin());
+        let hash = core.prepare(token, &guard);
+        let record = core.record(hash, token, data, deadline(core))?;
+        core.put(record, &guard, |_| true);
         Ok(())
     }
 
@@ -264,9 +307,10 @@ impl MemStore {
         data: impl AsRef<[u8]>,
         expiry: SystemTime,
     ) -> Result<(), TokenTaken> {
-        let record = self.core.record(token.as_ref(), data.as_ref(), self.core.deadline_at(expiry))?;
-        let guard = epoch::pin();
-        match self.core.put(record, &guard, |current| current.is_none()) {
+        let (core, guard, token) = (&*self.core, epoch::pin(), token.as_ref());
+        let hash = core.prepare(token, &guard);
+        let record = core.record(hash, token, data.as_ref(), core.deadline_at(expiry))?;
+        match core.put(record, &guard, |current| current.is_none()) {
             Written::Kept(..) => Err(TokenTaken::TAKEN),
             _ => Ok(()),
         }
@@ -274,11 +318,10 @@ impl MemStore {
 
     /// Saves a session only if it is live: a save that comes late cannot undo a logout. False if it is not, or if the data is too long.
     pub fn update(&self, token: impl AsRef<[u8]>, data: impl AsRef<[u8]>, expiry: SystemTime) -> bool {
-        let Ok(record) = self.core.record(token.as_ref(), data.as_ref(), self.core.deadline_at(expiry)) else {
-            return false;
-        };
-        let guard = epoch::pin();
-        !matches!(self.core.put(record, &guard, |current| current.is_some()), Written::Kept(..))
+        let (core, guard, token) = (&*self.core, epoch::pin(), token.as_ref());
+        let hash = core.prepare(token, &guard);
+        let Ok(record) = core.record(hash, token, data.as_ref(), core.deadline_at(expiry)) else { return false };
+        !matches!(core.put(record, &guard, |current| current.is_some()), Written::Kept(..))
     }
 
     /// Saves a session only if it is live and nobody has saved it since `expected`. Touches do not count. Returns the new version.
@@ -293,12 +336,13 @@ impl MemStore {
         data: impl AsRef<[u8]>,
         expiry: SystemTime,
     ) -> Result<Version, Conflict> {
-        let record = self.core.record(token.as_ref(), data.as_ref(), self.core.deadline_at(expiry))?;
+        let (core, guard, token) = (&*self.core, epoch::pin(), token.as_ref());
+        let hash = core.prepare(token, &guard);
+        let record = core.record(hash, token, data.as_ref(), core.deadline_at(expiry))?;
         let version = Version(record.version());
-        let guard = epoch::pin();
         let is_expected =
             |current: Option<Ref<'_, Record>>| current.is_some_and(|current| current.version() == expected.0);
-        match self.core.put(record, &guard, is_expected) {
+        match core.put(record, &guard, is_expected) {
             Written::Kept(..) => Err(Conflict::CHANGED),
             _ => Ok(version),
         }
@@ -311,13 +355,10 @@ impl MemStore {
     /// Lock-free, one compare-and-swap on the session's own line; no copy, and no allocation unless the expiry is an earlier one.
     #[inline]
     pub fn touch(&self, token: impl AsRef<[u8]>, expiry: SystemTime) -> bool {
-        self.touch_until(token.as_ref(), self.core.deadline_at(expiry))
-    }
-
-    fn touch_until(&self, token: &[u8], deadline: u64) -> bool {
-        let (core, guard) = (&*self.core, epoch::pin());
+        let (core, guard, token) = (&*self.core, epoch::pin(), token.as_ref());
+        let hash = core.prepare(token, &guard);
         let eq = |record: Ref<'_, Record>| Record::token(record) == token;
-        core.engine.touch(core.hash(token), eq, deadline, &guard).is_some()
+        core.engine.touch(hash, eq, core.deadline_at(expiry), &guard).is_some()
     }
 
     /// Gives a live session a new token, as is done at login. False, and nothing changes, if `old` is not live or `new` is.
@@ -326,14 +367,14 @@ impl MemStore {
     /// session is deleted meanwhile, this returns false and the new token is gone too; if it is saved meanwhile, that data moves.
     pub fn rename(&self, old: impl AsRef<[u8]>, new: impl AsRef<[u8]>, expiry: SystemTime) -> bool {
         let (old, new) = (old.as_ref(), new.as_ref());
-        let (core, deadline) = (&*self.core, self.core.deadline_at(expiry));
         if old == new {
-            return self.touch_until(old, deadline);
+            return self.touch(old, expiry);
         }
+        let (core, deadline) = (&*self.core, self.core.deadline_at(expiry));
         loop {
             let guard = epoch::pin();
             let Some(source) = core.look(old, &guard) else { return false };
-            let Ok(record) = core.record(new, Record::data(source), deadline) else { return false };
+            let Ok(record) = core.record(core.hash(new), new, Record::data(source), deadline) else { return false };
             let moved = match core.put(record, &guard, |current| current.is_none()) {
                 Written::Inserted(moved) => Some(moved),
                 // An expiry that has come.

@@ -89,7 +89,7 @@ use self::migrate::migrate;
 pub use self::node::{Node, Owned, Unlinked};
 pub use self::pool::drain as drain_pool;
 pub use self::record::{Record, Shared};
-use self::table::{Spill, Table, free_spill, free_table};
+use self::table::{Spill, Table, free_spill, free_table, prefetch};
 use crate::epoch::{self, Guard, Ref, reach};
 use crate::sync::{AtomicPtr, Ordering, TINY};
 
@@ -170,11 +170,31 @@ impl<N: Node> Map<N> {
         }
     }
 
-    /// Asks for the lines that a find of this hash reads first.
+    /// Asks the caches for what a find of this hash reads first.
     #[inline]
-    pub fn prefetch(&self, hash: u64, guard: &Guard) {
+    pub fn prefetch_bucket(&self, hash: u64, guard: &Guard) {
         let table = self.root(guard);
-        table.prefetch(table.index(hash));
+        table.prefetch_bucket(table.index(hash));
+    }
+
+    /// Asks the caches for the nodes that a find of this hash looks at. Waits for the bucket, unless there is other work that the processor can
+    /// do meanwhile.
+    #[inline]
+    pub fn prefetch_nodes(&self, hash: u64, guard: &Guard) {
+        let table = self.root(guard);
+        let bucket = table.index(hash);
+        table.prefetch_line(bucket);
+        let (head, line) = table.bucket(bucket);
+        // Ordering: Relaxed, both: a guess, on which nothing is built.
+        let header = head.load(Ordering::Relaxed);
+        let tags = head.load_tags(Ordering::Relaxed);
+        find_bit::<()>(tags.matching(Tags::tag(hash)) & header.nodes(), |slot| {
+            let node = line.glance(slot).cast::<[u8; 64]>();
+            // Key and deadline may lie on two lines.
+            prefetch(node);
+            prefetch(node.wrapping_add(1));
+            None
+        });
     }
 
     /// Finds the seat of a key, to change it. Lock-free; may migrate the key's bucket.
@@ -431,7 +451,7 @@ fn look<'g, N: Node>(
     guard: &'g Guard,
 ) -> Looked<'g, N> {
     let bucket = table.index(hash);
-    table.prefetch(bucket);
+    table.prefetch_line(bucket);
     let (head, line) = table.bucket(bucket);
     loop {
         // Ordering: Acquire [publish-entry] with `advance`.

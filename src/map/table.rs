@@ -98,16 +98,16 @@ impl<N: Node> Table<N> {
 
     /// Asks for the slot line while the head is being read.
     #[inline]
-    pub fn prefetch(&self, index: usize) {
-        #[cfg(all(target_arch = "x86_64", not(any(loom, shuttle)), not(miri)))]
-        {
-            use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-            // SAFETY: T1: within the array. (A prefetch has no effect but on caches anyway.)
-            let line = unsafe { self.lines.as_ptr().add(index) };
-            // SAFETY: SSE is part of x86-64.
-            unsafe { _mm_prefetch(line.cast(), _MM_HINT_T0) };
-        }
-        let _ = index;
+    pub fn prefetch_line(&self, index: usize) {
+        prefetch(self.bucket(index).1);
+    }
+
+    /// Asks for all of a bucket.
+    #[inline]
+    pub fn prefetch_bucket(&self, index: usize) {
+        let (head, line) = self.bucket(index);
+        prefetch(head);
+        prefetch(line);
     }
 
     /// The table that replaces this one, once growth has begun.
@@ -130,6 +130,18 @@ impl<N: Node> Table<N> {
             unsafe { free_table(next) }
         }
     }
+}
+
+/// Asks the caches for what is at an address, whatever the address. Nothing where the target has no such instruction, or none that is stable in Rust.
+#[inline]
+pub fn prefetch<T>(address: *const T) {
+    #[cfg(all(target_arch = "x86_64", not(any(loom, shuttle)), not(miri)))]
+    {
+        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+        // SAFETY: SSE is part of x86-64. A prefetch faults nowhere, and has no effect but on caches.
+        unsafe { _mm_prefetch(address.cast(), _MM_HINT_T0) };
+    }
+    let _ = address;
 }
 
 /// Frees a table, not its nodes.
