@@ -146,8 +146,8 @@ where
     }
 
     fn insert_capped(&self, key: K, value: V, cap: u64) -> bool {
-        let entry = self.core.entry(key, value, cap);
         let guard = epoch::pin();
+        let entry = self.core.entry(key, value, cap, &guard);
         matches!(self.core.put(entry, &guard, |_| true), Written::Inserted(_) | Written::Absent)
     }
 
@@ -170,8 +170,8 @@ where
     }
 
     fn insert_if(&self, key: K, value: V, may: impl FnMut(bool) -> bool) -> Result<(), (K, V)> {
-        let entry = self.core.entry(key, value, self.core.cap(None));
         let guard = epoch::pin();
+        let entry = self.core.entry(key, value, self.core.cap(None), &guard);
         match self.core.put(entry, &guard, may) {
             Written::Kept(_, Some(entry)) => Err(Entry::into_parts(entry)),
             _ => Ok(()),
@@ -311,8 +311,8 @@ where
                 return Ok(value);
             }
             let value = f()?;
-            let entry = core.entry(key, value.clone(), core.cap(None));
             let guard = epoch::pin();
+            let entry = core.entry(key, value.clone(), core.cap(None), &guard);
             return match core.put(entry, &guard, |is_live| !is_live) {
                 Written::Kept(Some(other), _) => Ok(other.value().clone()),
                 _ => Ok(value),

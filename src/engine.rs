@@ -82,6 +82,7 @@
 //! steps, never inside one.
 
 mod handled;
+mod prefetch;
 #[cfg(test)]
 mod tests;
 
@@ -631,44 +632,6 @@ impl<N: Timed> Engine<N> {
     /// Removes a node by identity; false if it is gone.
     pub fn remove_node(&self, node: Ref<'_, N>, guard: &Guard) -> bool {
         self.cut_node(node, RemovalCause::Removed, guard)
-    }
-
-    /// Asks the caches for what a find of this hash reads first.
-    #[inline]
-    pub fn prefetch_bucket(&self, hash: u64, guard: &Guard) {
-        self.map.prefetch_bucket(hash, guard);
-    }
-
-    /// Asks the caches for what a find of this hash reads then.
-    #[inline]
-    pub fn prefetch_nodes(&self, hash: u64, guard: &Guard) {
-        self.map.prefetch_nodes(hash, guard);
-    }
-
-    /// Looks many hashes up, some at a time, so that their cache misses overlap: first all buckets are asked for, then all nodes. `each` is given the
-    /// number of each and the node that `eq`, told of the number, finds.
-    #[inline]
-    pub fn find_many<'g>(
-        &self,
-        count: usize,
-        hash: impl Fn(usize) -> u64,
-        eq: impl Fn(usize, Ref<'g, N>) -> bool,
-        guard: &'g Guard,
-        mut each: impl FnMut(usize, Option<Ref<'g, N>>),
-    ) {
-        const BATCH: usize = 16;
-        for start in (0..count).step_by(BATCH) {
-            let batch = BATCH.min(count - start);
-            let mut hashes = [0; BATCH];
-            for (index, slot) in hashes[..batch].iter_mut().enumerate() {
-                *slot = hash(start + index);
-                self.prefetch_bucket(*slot, guard);
-            }
-            hashes[..batch].iter().for_each(|&hash| self.prefetch_nodes(hash, guard));
-            for (index, &hash) in hashes[..batch].iter().enumerate() {
-                each(start + index, self.find(hash, |node| eq(start + index, node), guard));
-            }
-        }
     }
 
     /// Visits live nodes of some buckets, from a hash on, and removes what has expired; returns where to go on.

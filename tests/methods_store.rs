@@ -58,6 +58,38 @@ fn a_clone_is_a_handle_to_the_same_store() {
     assert!(weak.upgrade().is_none());
 }
 
+/// Catches a batch that skips, reorders or repeats a token, shows what has expired, or is not counted, at every size around the depth of its
+/// pipeline.
+#[test]
+fn get_many_calls_once_for_each_token_in_order() {
+    let (store, clock) = manual_store();
+    for number in (0..60_u32).step_by(2) {
+        store.save_for(
+            number.to_be_bytes(),
+            number.to_le_bytes(),
+            seconds(if number.is_multiple_of(3) { 5 } else { 60 }),
+        );
+    }
+    clock.advance(seconds(5));
+    let is_there = |number: u32| number.is_multiple_of(2) && !number.is_multiple_of(3);
+    for length in 0..60_u32 {
+        let before = store.stats();
+        // The last token twice.
+        let tokens: Vec<_> = (0..length).chain(length.checked_sub(1)).map(u32::to_be_bytes).collect();
+        let mut seen = Vec::new();
+        store.get_many(&tokens, |token, data| seen.push((*token, data.map(<[u8]>::to_vec))));
+        let expected = tokens.iter().map(|token| {
+            let number = u32::from_be_bytes(*token);
+            (*token, is_there(number).then(|| number.to_le_bytes().to_vec()))
+        });
+        assert_eq!(seen, expected.collect::<Vec<_>>());
+        let hits = seen.iter().filter(|(_, data)| data.is_some()).count() as u64;
+        let after = store.stats();
+        assert_eq!((after.hits - before.hits, after.misses - before.misses), (hits, tokens.len() as u64 - hits));
+    }
+    assert_eq!(store.len(), 20, "those that had expired were removed");
+}
+
 /// Catches a create that overwrites, and one that fails on a session that has expired.
 #[test]
 fn create_only_if_absent() {

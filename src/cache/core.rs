@@ -131,8 +131,10 @@ where
         }
     }
 
-    pub(super) fn entry(&self, key: K, value: V, cap: u64) -> Owned<Entry<K, V>> {
+    /// Makes an entry; and asks for what the look-up of its place will read.
+    pub(super) fn entry(&self, key: K, value: V, cap: u64, guard: &Guard) -> Owned<Entry<K, V>> {
         let hash = self.hash(&key);
+        self.engine.prefetch_nodes(hash, guard);
         Entry::new(hash, key, value, self.deadline(cap), cap)
     }
 
