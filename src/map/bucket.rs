@@ -4,8 +4,8 @@
 //! header  63 ............................ 14 | 13    | 12     | 11..8        | 7..0
 //!         version, bumped by every change    | READY | FROZEN | spill's slot | published slots
 //! tags    eight bytes, one of hash a slot, never 0; the whole word is 0 until a bucket is filled
-//! slot    a node's or the spill's pointer, or UNSET (null), or EMPTY (1); two low bits of a node's
-//!         pointer are kept free for the eviction policy's frequency count
+//! slot    a node's or the spill's pointer, or UNSET (null: never used), or EMPTY (1: used before); two low bits of a
+//!         node's pointer are kept free for the eviction policy's frequency count
 //! ```
 //!
 //! The spill's slot is kept as 0 for none, else the slot's number plus one.
@@ -217,15 +217,16 @@ impl<N> Line<N> {
         self.slots[slot].load(Ordering::Relaxed)
     }
 
-    /// Takes a free slot.
+    /// Takes a free slot of a READY bucket.
     #[inline]
     pub fn claim(&self, slot: usize, word: *mut N) -> bool {
         let target = &self.slots[slot];
         // Ordering: Relaxed: a glance; the CAS decides.
-        target.load(Ordering::Relaxed) == empty()
+        let free = target.load(Ordering::Relaxed);
+        (free.is_null() || free == empty())
             // Ordering: Acquire [recycle-slot] with the Release of `vacate`. No Release: for `load`, this read-modify-write goes on with the
             // release sequence of that `vacate` (C++20 [intro.races]).
-            && target.compare_exchange(empty(), word, Ordering::Acquire, Ordering::Relaxed).is_ok()
+            && target.compare_exchange(free, word, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
     /// Gives a slot back: the last entry's, once it is unpublished, or one that was claimed in vain.
@@ -236,7 +237,7 @@ impl<N> Line<N> {
         self.slots[slot].store(empty(), Ordering::Release);
     }
 
-    /// Fills a slot of a bucket that is not ready yet; false if another helper did.
+    /// Fills a slot of a bucket that is not READY yet; false if another helper did, or the bucket is READY by now (G2).
     pub fn fill(&self, slot: usize, word: *mut N) -> bool {
         // Ordering: Release [migrate-bucket] with the Acquire of `load`: carries the nodes, or the spill's content, to readers, whichever helper
         // publishes the bucket. A helper that fails here touches nothing of the winner's.
@@ -244,8 +245,8 @@ impl<N> Line<N> {
     }
 }
 
-/// The word of a slot that is free to claim.
-pub fn empty<N>() -> *mut N {
+/// The word of a slot that is free again.
+fn empty<N>() -> *mut N {
     ptr::without_provenance_mut(1)
 }
 
@@ -300,12 +301,13 @@ mod tests {
         let line = Line { slots: core::array::from_fn(|_| AtomicPtr::new(ptr::null_mut())) };
         let word = |slot: usize| ptr::without_provenance_mut::<u64>(8 * slot + 8);
         for slot in 0..SLOTS {
-            assert!(!line.claim(slot, word(slot)), "not filled");
-            assert!(line.fill(slot, empty()) && !line.fill(slot, word(slot)));
-            assert!(line.claim(slot, word(slot)) && !line.claim(slot, word(0)));
-            assert_eq!(line.load(slot), word(slot));
+            let is_filled = slot % 2 == 0 && line.fill(slot, word(slot));
+            assert!(!(is_filled && line.fill(slot, word(0))));
+            assert!(line.claim(slot, word(slot)) != is_filled && !line.claim(slot, word(0)));
+            assert_eq!((line.load(slot), line.glance(slot)), (word(slot), word(slot)));
         }
         line.vacate(2);
+        assert!((0..SLOTS).all(|slot| !line.fill(slot, word(9))), "used slots are never filled again");
         assert!((0..SLOTS).all(|slot| line.claim(slot, word(9)) == (slot == 2)));
     }
 

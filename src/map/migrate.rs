@@ -4,7 +4,7 @@
 //! start     link a table of twice the size (of the same size when slots ran out) behind the root
 //! migrate b fetch_or FROZEN on b's header: its content is final                         [freeze-bucket]
 //!           for each destination, in order, unless it is READY already:
-//!             fill its slots by CAS from UNSET, then its tags by CAS from 0, last
+//!             fill the slots that it needs by CAS from UNSET, then its tags by CAS from 0, last
 //!             CAS its header from 0 to READY | bits                                     [migrate-bucket]
 //!           who publishes the last destination retires the source's spill
 //! help      take a stride of buckets and migrate it; when all are taken, check them in order, migrate
@@ -15,8 +15,9 @@
 //! # Invariants
 //!
 //! * **G1** A frozen header never changes, so every helper computes the same content for a destination.
-//! * **G2** A destination's header leaves 0 once, and only after its slots and tags hold that content; a late
-//!   helper's CAS from UNSET or 0 fails from then on (slots are vacated to EMPTY, tags are never 0 again).
+//! * **G2** A destination's header leaves 0 once, and only after the slots of its content, and its tags, hold that; a late
+//!   helper, which has the same content, fails in each CAS from UNSET or 0 from then on: those slots are vacated to EMPTY, tags
+//!   are never 0 again. The other slots stay UNSET until they are claimed, and no helper touches them.
 //! * **G3** Only READY buckets are frozen.
 //! * **G4** The root moves on only when every destination is READY.
 //! * **G5** A source's spill is not touched by a helper that found the last destination READY, and is retired
@@ -30,9 +31,9 @@
 
 use core::ptr::NonNull;
 
-use super::bucket::{Head, Header, Line, PUBLISHED_MAX, SLOTS, Tags, empty, find_bit};
+use super::bucket::{Head, Header, Line, PUBLISHED_MAX, SLOTS, Tags, find_bit};
 use super::node::Node;
-use super::table::{BUCKETS_MIN, LOAD, Spill, Table, free_spill, free_table};
+use super::table::{BUCKETS_MIN, LOAD, Spill, Table, free_spill, free_table, prefetch};
 use super::{Map, Snapshot};
 use crate::epoch::{self, Guard, Ref};
 use crate::sync::Ordering;
@@ -103,9 +104,10 @@ impl<N: Node> Map<N> {
         // Ordering: Relaxed: a division of labour; the headers decide what is done.
         if root.claimed.load(Ordering::Relaxed) < root.len() {
             let start = root.claimed.fetch_add(STRIDE, Ordering::Relaxed);
-            for bucket in start..root.len().min(start.saturating_add(STRIDE)) {
-                migrate(&root, bucket, guard);
-            }
+            let stride = start..root.len().min(start.saturating_add(STRIDE));
+            // Each node is read, for its hash: ask for all before.
+            stride.clone().for_each(|bucket| prefetch_nodes(&root, bucket));
+            stride.for_each(|bucket| _ = migrate(&root, bucket, guard));
             return;
         }
         // Ordering: Acquire [promote-table] with the Release below: what others verified happened before.
@@ -142,6 +144,16 @@ impl<N: Node> Map<N> {
             self.promote(root, next, guard);
         }
     }
+}
+
+/// Asks the caches for the nodes of a bucket, where their hashes are.
+fn prefetch_nodes<N: Node>(table: &Table<N>, bucket: usize) {
+    let (head, line) = table.bucket(bucket);
+    // Ordering: Relaxed: a guess, on which nothing is built.
+    find_bit::<()>(head.load(Ordering::Relaxed).nodes(), |slot| {
+        prefetch(line.glance(slot));
+        None
+    });
 }
 
 /// Moves a bucket into the next table, or finds that it has been; returns that table.
@@ -186,21 +198,18 @@ fn fill<N: Node>(next: &Table<N>, index: usize, content: &Snapshot<'_, N>) -> bo
     // All fit, or all but one slot's worth do and the rest is spilled.
     let direct = if count <= PUBLISHED_MAX as usize { count } else { PUBLISHED_MAX as usize - 1 };
     let (mut tags, mut published, mut spill) = (Tags::NONE, 0, None);
-    for slot in 0..SLOTS {
-        let word = if slot < direct {
-            let node = mine[slot].expect("counted");
-            tags = tags.with(slot, Tags::tag(node.hash()));
-            published |= 1 << slot;
-            node.pointer().as_ptr()
-        } else if slot == direct && direct < count {
-            published |= 1 << slot;
-            spill = Some(slot);
-            let rest = mine[direct..].iter().flatten().chain(&more);
-            Spill::into_word(rest.map(|node| (node.hash(), node.pointer())))
-        } else {
-            empty()
-        };
-        if !line.fill(slot, word) && spill == Some(slot) {
+    for (slot, node) in mine[..direct].iter().enumerate() {
+        let node = node.expect("counted");
+        tags = tags.with(slot, Tags::tag(node.hash()));
+        published |= 1 << slot;
+        line.fill(slot, node.pointer().as_ptr());
+    }
+    if direct < count {
+        published |= 1 << direct;
+        spill = Some(direct);
+        let rest = mine[direct..].iter().flatten().chain(&more);
+        let word = Spill::into_word(rest.map(|node| (node.hash(), node.pointer())));
+        if !line.fill(direct, word) {
             // SAFETY: another helper's spill took the slot, so nobody ever saw this one.
             unsafe { free_spill::<N>(word.cast()) };
         }

@@ -22,7 +22,7 @@
 //!   over if it changed; only then touch a node.
 //! * **seek** is find for writers: it migrates a frozen bucket first, and returns a [`Seat`]: the header that
 //!   vouches for what was found.
-//! * **put** on a seat: claim a free slot (CAS EMPTY to the word), set its tag, then CAS the seat's header to one
+//! * **put** on a seat: claim a free slot (CAS UNSET or EMPTY to the word), set its tag, then CAS the seat's header to one
 //!   with the new slot published and the old one, if any, not. If it moved: withdraw, seek again.
 //! * **cut** on a seat: CAS the header to one without the slot, then vacate it.
 //! * **spill** At most seven of eight slots are published, so that a change finds one to claim. An insert that

@@ -8,7 +8,7 @@
 
 use core::ptr::{self, NonNull};
 
-use super::bucket::{Head, Header, Line, SLOTS, Tags, empty};
+use super::bucket::{Head, Header, Line, Tags};
 use super::node::Node;
 use crate::epoch::{Guard, Ref, reach};
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering, TINY};
@@ -57,10 +57,7 @@ impl<N: Node> Table<N> {
     /// A table without entries, ready for use.
     pub fn empty(buckets: usize) -> Table<N> {
         let table = Table::unset(buckets);
-        for (head, line) in table.heads.iter().zip(&table.lines) {
-            for slot in 0..SLOTS {
-                line.fill(slot, empty());
-            }
+        for head in &table.heads {
             head.fill_tags(Tags::NONE);
             head.fill(Header::ready(0, None));
         }
