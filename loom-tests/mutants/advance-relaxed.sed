@@ -2,4 +2,4 @@
 # file: src/map/bucket.rs
 # model: publish_entry insert_against_insert
 # pass: plain
-/pub fn advance/,/^    }/ s/Ordering::AcqRel/Ordering::Relaxed/
+/pub fn advance/,/^    }/ s/Ordering::Release/Ordering::Relaxed/

@@ -2,4 +2,4 @@
 # file: src/engine.rs
 # model: shorten_versus_refile shorten_against_insert
 # pass: plain
-/fn cover\(/,/^    }/ s/fence\(Ordering::SeqCst\);//
+/fn cover\(/,/^    }/ s/update_fence\(Ordering::SeqCst\);//

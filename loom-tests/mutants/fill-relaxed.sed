@@ -2,4 +2,4 @@
 # file: src/map/bucket.rs
 # model: migrate_bucket find_against_help
 # pass: plain
-/pub fn fill\(&self, header/,/^    }/ s/Ordering::AcqRel/Ordering::Relaxed/
+/pub fn fill\(&self, header/,/^    }/ s/Ordering::Release/Ordering::Relaxed/

@@ -2,4 +2,4 @@
 # file: src/map/migrate.rs
 # model: promote_table visit_against_migration
 # pass: plain
-/fn promote</,/^    }/ s/Ordering::AcqRel/Ordering::Relaxed/
+/fn promote</,/^    }/ s/Ordering::Release/Ordering::Relaxed/

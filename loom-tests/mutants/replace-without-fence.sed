@@ -2,4 +2,4 @@
 # file: src/engine.rs
 # model: replace_versus_refile replace_against_refile
 # pass: plain
-/fn after_replacement/,/^    }/ s/^        fence\(Ordering::SeqCst\);//
+/fn after_replacement/,/^    }/ s/^        update_fence\(Ordering::SeqCst\);//

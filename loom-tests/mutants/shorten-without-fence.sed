@@ -2,4 +2,4 @@
 # file: src/engine.rs
 # model: shorten_versus_refile shorten_against_refile
 # pass: plain
-/pub fn set_deadline/,/^    }/ s/fence\(Ordering::SeqCst\);//
+/pub fn set_deadline/,/^    }/ s/update_fence\(Ordering::SeqCst\);//

@@ -2,4 +2,4 @@
 # file: src/map/mod.rs
 # model: publish_entry replace_against_remove_in_a_spill
 # pass: plain
-/fn publish_spill\(/,/^    }/ s/seat\.head\(\)\.advance\(seat\.header, header\)/{ seat.head().advance(seat.header, header); true }/
+/fn publish_spill\(/,/^    }/ s/seat\.head\.advance\(seat\.header, header\)/{ seat.head.advance(seat.header, header); true }/

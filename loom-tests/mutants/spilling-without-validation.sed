@@ -3,4 +3,4 @@
 # model: publish_entry insert_against_insert_spilling
 # model: publish_entry insert_against_insert_against_remove
 # pass: plain
-/fn publish_spilling</,/^    }/ s/seat\.head\(\)\.load\(Ordering::Relaxed\) != header/false/
+/fn publish_spilling</,/^    }/ s/seat\.head\.load\(Ordering::Relaxed\) != header/false/

@@ -5,5 +5,5 @@
 /fn publish<'g>/,/^    }/ {
     /set_tag/d
     s/let header = seat\.header;/let (header, tag) = (seat.header, Tags::tag(node.hash()));/
-    s/Ok\(node\.publish\(guard\)\)/{ let new = node.publish(guard); seat.head().set_tag(slot, tag); Ok(new) }/
+    s/Ok\(node\.publish\(guard\)\)/{ let new = node.publish(guard); seat.head.set_tag(slot, tag); Ok(new) }/
 }

@@ -3,4 +3,4 @@
 # model: shorten_versus_refile shorten_against_replace
 # model: replace_versus_refile replace_against_touch_against_refile
 # pass: plain
-/fn after_replacement/,/^    }/ s/^            fence\(Ordering::SeqCst\);//
+/fn after_replacement/,/^    }/ s/^            update_fence\(Ordering::SeqCst\);//

@@ -2,4 +2,4 @@
 # file: src/engine.rs
 # model: replace_versus_refile replace_persistent_against_refile
 # pass: plain
-/fn void/,/^    }/ s/fence\(Ordering::SeqCst\);//
+/fn void/,/^    }/ s/update_fence\(Ordering::SeqCst\);//
