@@ -678,7 +678,7 @@ impl<N: Timed> Engine<N> {
         while go_on() && self.map.help(&epoch::pin()) {}
         while go_on() && self.is_stale() && self.take_early(now, &mut records) {}
         // What the last batches retired, once the epoch has moved on; as far as no other thread is in the way.
-        (0..EPOCHS).for_each(|_| epoch::pin().flush());
+        (0..EPOCHS).for_each(|_| epoch::flush(&epoch::pin()));
         self.counters.swept(stopwatch.elapsed());
         removed
     }
@@ -703,7 +703,7 @@ impl<N: Timed> Engine<N> {
             *removed += self.handle(hash, tick, now, &guard);
         }
         // One flush frees more than one batch retires: a purge of a million holds back a few batches, not all.
-        guard.flush();
+        epoch::flush(&guard);
         true
     }
 

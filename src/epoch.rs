@@ -2,7 +2,8 @@
 //! pointer becomes a reference.
 //!
 //! * [`pin`] keeps everything that is reachable now allocated until the guard is dropped.
-//! * [`retire`] frees a pointer, once, after every guard that was pinned at that moment is gone.
+//! * [`retire`] frees a pointer, once, after every guard that was pinned at that moment is gone; `retire_ahead` does so for small objects, of which
+//!   bursts are freed.
 //! * [`reach`] turns a pointer that the structure vouches for into a [`Ref`] that lives as long as the guard.
 //!
 //! In models (`--cfg loom` or `--cfg shuttle`) the *oracle* of [`oracle`] takes crossbeam's place: it frees nothing before the
@@ -12,6 +13,9 @@
 
 #![allow(unsafe_code)]
 
+#[cfg(not(any(loom, shuttle)))]
+mod ahead;
+
 use core::fmt;
 use core::marker::PhantomData;
 use core::ops::Deref;
@@ -19,6 +23,9 @@ use core::ptr::NonNull;
 
 #[cfg(not(all(any(loom, shuttle), not(fleeting_real_epoch))))]
 pub use self::real::{Guard, born, died, pin, retire};
+
+#[cfg(not(any(loom, shuttle)))]
+pub use self::ahead::{flush, retire_ahead};
 
 #[cfg(not(any(loom, shuttle)))]
 pub use self::real::collector;
@@ -76,6 +83,12 @@ impl<T> fmt::Debug for Ref<'_, T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.pointer.fmt(f)
     }
+}
+
+/// Has the collector free what can be freed. (Models: the oracle does so at the end, and no thread holds anything back.)
+#[cfg(any(loom, shuttle))]
+pub fn flush(guard: &Guard) {
+    guard.flush();
 }
 
 /// Makes a [`Ref`] of a pointer that was read from a structure under `guard`.

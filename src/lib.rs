@@ -32,6 +32,7 @@ mod builder;
 mod cache;
 mod contain;
 mod integer;
+mod prefetch;
 mod store;
 
 #[cfg(not(any(loom, shuttle, fleeting_hooked)))]
@@ -91,9 +92,12 @@ pub use self::{
     store::{MemStore, SessionData, Token, Version, WeakMemStore},
 };
 
-/// Frees the memory that this thread keeps for nodes. For tests that count what is allocated; it goes by itself as the thread ends.
+/// Gives up the memory that this thread holds back or keeps. For tests that count what is allocated; a thread that ends does so by itself.
 #[doc(hidden)]
-pub use self::map::drain_pool;
+pub fn release_thread_memory() {
+    epoch::flush(&epoch::pin());
+    map::drain_pool();
+}
 
 /// The README's example, tested.
 #[cfg(doctest)]

@@ -34,6 +34,7 @@ const LEAKS_MAX: usize = 3;
 /// The collector frees the nodes of its own queue by way of that queue: each flush leaves one behind, and up to three of them may be
 /// on their way for ever. Pins without a flush let them all arrive (a thread collects once in 128 pins); then one flush and more pins leave exactly one.
 fn level() -> Level {
+    fleeting::release_thread_memory();
     for _ in 0..FLUSHES {
         crossbeam_epoch::pin().flush();
         thread::yield_now();
@@ -43,7 +44,7 @@ fn level() -> Level {
         crossbeam_epoch::pin().flush();
     }
     (0..16 * 128).for_each(|_| drop(crossbeam_epoch::pin()));
-    fleeting::drain_pool();
+    fleeting::release_thread_memory();
     Level::now()
 }
 

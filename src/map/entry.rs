@@ -105,6 +105,8 @@ where
     K: Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
+    const IS_PLAIN: bool = false;
+
     #[inline]
     fn hash(&self) -> u64 {
         self.meta.hash()

@@ -33,9 +33,10 @@ use core::ptr::NonNull;
 
 use super::bucket::{Head, Header, Line, PUBLISHED_MAX, SLOTS, Tags, find_bit};
 use super::node::Node;
-use super::table::{BUCKETS_MIN, LOAD, Spill, Table, free_spill, free_table, prefetch};
+use super::table::{BUCKETS_MIN, LOAD, Spill, Table, free_spill, free_table};
 use super::{Map, Snapshot};
 use crate::epoch::{self, Guard, Ref};
+use crate::prefetch::prefetch;
 use crate::sync::Ordering;
 
 /// Buckets that one insert migrates beyond its own while a table grows.

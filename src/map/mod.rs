@@ -89,8 +89,9 @@ use self::migrate::migrate;
 pub use self::node::{Node, Owned, Unlinked};
 pub use self::pool::drain as drain_pool;
 pub use self::record::{Record, Shared};
-use self::table::{Spill, Table, free_spill, free_table, prefetch};
+use self::table::{Spill, Table, free_spill, free_table};
 use crate::epoch::{self, Guard, Ref, reach};
+use crate::prefetch::prefetch;
 use crate::sync::{AtomicPtr, Ordering, TINY};
 
 /// How often a put looks for a free slot in a bucket that does not change before it renews the table: spinning at first, then

@@ -23,6 +23,9 @@ use crate::epoch::{self, Guard, Ref};
 /// Implemented by `Entry<K, V>` (for `Cache`) and `Record` (for `MemStore`). Nodes are aligned to at least
 /// four bytes, since slots use the two low bits of the pointer.
 pub trait Node: Send + Sync + Sized + 'static {
+    /// Whether `release` runs no code of the user's, so that nobody waits for it.
+    const IS_PLAIN: bool;
+
     /// The hash it is found by; always the same.
     fn hash(&self) -> u64;
 
@@ -130,8 +133,14 @@ impl<'g, N: Node> Unlinked<'g, N> {
 
 impl<N: Node> Drop for Unlinked<'_, N> {
     fn drop(&mut self) {
+        let pointer = self.node.pointer().as_ptr();
+        #[cfg(not(any(loom, shuttle)))]
+        if N::IS_PLAIN {
+            // SAFETY: E2: as below.
+            return unsafe { epoch::retire_ahead(pointer.cast(), release_erased::<N>, self.guard) };
+        }
         // SAFETY: E2: it is unlinked (N4), and there is one `Unlinked` a node.
-        unsafe { epoch::retire(self.node.pointer().as_ptr(), release, self.guard) }
+        unsafe { epoch::retire(pointer, release, self.guard) }
     }
 }
 
@@ -139,6 +148,13 @@ impl<N: Node> fmt::Debug for Unlinked<'_, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Unlinked").field(&self.node).finish()
     }
+}
+
+/// [`release`] of a pointer without its type.
+#[cfg(not(any(loom, shuttle)))]
+unsafe fn release_erased<N: Node>(pointer: *mut ()) {
+    // SAFETY: by the caller, who retired it as an N.
+    unsafe { release(pointer.cast::<N>()) }
 }
 
 /// `N::release`, for the collector.

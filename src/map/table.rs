@@ -11,6 +11,7 @@ use core::ptr::{self, NonNull};
 use super::bucket::{Head, Header, Line, Tags};
 use super::node::Node;
 use crate::epoch::{Guard, Ref, reach};
+use crate::prefetch::prefetch;
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering, TINY};
 
 /// Buckets of the smallest table.
@@ -127,18 +128,6 @@ impl<N: Node> Table<N> {
             unsafe { free_table(next) }
         }
     }
-}
-
-/// Asks the caches for what is at an address, whatever the address. Nothing where the target has no such instruction, or none that is stable in Rust.
-#[inline]
-pub fn prefetch<T>(address: *const T) {
-    #[cfg(all(target_arch = "x86_64", not(any(loom, shuttle)), not(miri)))]
-    {
-        use core::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        // SAFETY: SSE is part of x86-64. A prefetch faults nowhere, and has no effect but on caches.
-        unsafe { _mm_prefetch(address.cast(), _MM_HINT_T0) };
-    }
-    let _ = address;
 }
 
 /// Frees a table, not its nodes.
