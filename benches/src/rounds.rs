@@ -1,0 +1,167 @@
+//! Slices side by side: contestant after contestant, in a fresh random order each round.
+//!
+//! Whoever runs after itself or after a small rival finds warm caches, and that alone made a factor of two. So all contestants stand first;
+//! then each round gives every one of them a slice of 10 ms or more with the same queries, in an order of its own.
+
+use std::sync::{Barrier, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use crate::progress;
+
+/// A store's slice: takes what was prepared, tells how long it took.
+pub struct Entrant<'a, I> {
+    pub name: &'static str,
+    pub slice: Box<dyn Fn(&I) -> Duration + Sync + 'a>,
+}
+
+/// How long and how often.
+#[derive(Clone, Copy, Debug)]
+pub struct Shape {
+    pub threads: usize,
+    pub rounds: usize,
+    /// The fastest contestant's slice takes at least this.
+    pub slice: Duration,
+}
+
+/// What was measured: nanoseconds an operation and thread, round by round, for each entrant as they came.
+pub type Measured = Vec<(&'static str, Vec<f64>)>;
+
+enum Command {
+    Prepare(usize),
+    Run(usize),
+    Stop,
+}
+
+/// Runs all entrants. `prepare` makes so many operations for a thread, outside of the measured time.
+pub fn slices<I>(
+    label: &str,
+    entrants: &[Entrant<'_, I>],
+    shape: Shape,
+    prepare: impl Fn(usize, &mut fastrand::Rng) -> I + Sync,
+) -> Measured {
+    let command = Mutex::new(Command::Stop);
+    let longest = Mutex::new(Duration::ZERO);
+    let barrier = Barrier::new(shape.threads + 1);
+    let worker = |seed: usize| {
+        let mut random = fastrand::Rng::with_seed(seed as u64 + 3);
+        let mut input = prepare(1, &mut random);
+        loop {
+            barrier.wait();
+            let todo = match *command.lock().expect("nobody panics with it") {
+                Command::Prepare(operations) => Err(operations),
+                Command::Run(entrant) => Ok(entrant),
+                Command::Stop => return,
+            };
+            match todo {
+                Err(operations) => input = prepare(operations, &mut random),
+                Ok(entrant) => {
+                    let took = (entrants[entrant].slice)(&input);
+                    let mut longest = longest.lock().expect("nobody panics with it");
+                    *longest = took.max(*longest);
+                }
+            }
+            barrier.wait();
+        }
+    };
+    let give = |todo: Command| {
+        *command.lock().expect("nobody panics with it") = todo;
+        *longest.lock().expect("nobody panics with it") = Duration::ZERO;
+        barrier.wait();
+        barrier.wait();
+        *longest.lock().expect("nobody panics with it")
+    };
+    thread::scope(|scope| {
+        for seed in 0..shape.threads {
+            // A failed check would leave the others waiting at the barrier.
+            let worker = &worker;
+            scope.spawn(move || {
+                let aborts = AbortOnPanic;
+                worker(seed);
+                std::mem::forget(aborts);
+            });
+        }
+        // More threads than cores get their turns by the scheduler's slices: there must be time for some.
+        let wanted = shape.slice * u32::try_from(shape.threads.div_ceil(2)).expect("few");
+        progress::tell(&format!("{label}: how many operations"));
+        let mut operations = 512;
+        loop {
+            give(Command::Prepare(operations));
+            let fastest = (0..entrants.len()).map(|entrant| give(Command::Run(entrant))).min().expect("there are some");
+            if fastest >= wanted {
+                break;
+            }
+            let factor = wanted.as_secs_f64() / fastest.as_secs_f64().max(1e-6) * 1.25;
+            operations = (operations as f64 * factor.clamp(1.25, 10.0)) as usize;
+        }
+        let measured = interleave(
+            label,
+            entrants,
+            shape.rounds,
+            |entrant| entrant.name,
+            |is_new_round, entrant| {
+                if is_new_round {
+                    give(Command::Prepare(operations));
+                }
+                give(Command::Run(entrant)).as_nanos() as f64 / operations as f64
+            },
+        );
+        *command.lock().expect("nobody panics with it") = Command::Stop;
+        barrier.wait();
+        measured
+    })
+}
+
+/// Asks for a sample of every contestant, round by round, in a fresh random order.
+pub fn interleave<C, V>(
+    label: &str,
+    contestants: &[C],
+    rounds: usize,
+    name: impl Fn(&C) -> &'static str,
+    mut sample: impl FnMut(bool, usize) -> V,
+) -> Vec<(&'static str, Vec<V>)> {
+    let mut measured: Vec<_> = contestants.iter().map(|contestant| (name(contestant), Vec::new())).collect();
+    let mut order: Vec<usize> = (0..contestants.len()).collect();
+    for round in 0..rounds {
+        fastrand::shuffle(&mut order);
+        for (index, &contestant) in order.iter().enumerate() {
+            progress::tell(&format!("{label}, round {}/{rounds}: {}", round + 1, measured[contestant].0));
+            measured[contestant].1.push(sample(index == 0, contestant));
+        }
+    }
+    progress::tell("");
+    measured
+}
+
+struct AbortOnPanic;
+
+impl Drop for AbortOnPanic {
+    fn drop(&mut self) {
+        std::process::abort();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    #[test]
+    fn every_entrant_gets_every_round_on_every_thread() {
+        let counts = [AtomicUsize::new(0), AtomicUsize::new(0)];
+        let entrant = |index: usize, name| {
+            let counts = &counts;
+            let slice = move |operations: &usize| {
+                counts[index].fetch_add(1, Ordering::Relaxed);
+                Duration::from_nanos(*operations as u64 * (index as u64 + 1) * 100)
+            };
+            Entrant { name, slice: Box::new(slice) }
+        };
+        let shape = Shape { threads: 3, rounds: 5, slice: Duration::from_micros(50) };
+        let measured = slices("test", &[entrant(0, "one"), entrant(1, "two")], shape, |operations, _| operations);
+        assert_eq!(measured, [("one", vec![100.0; 5]), ("two", vec![200.0; 5])]);
+        // One round to find out how many operations: 512 of them suffice.
+        assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) == 3 * 6));
+    }
+}
