@@ -1,5 +1,5 @@
 //! `quick_cache`: a small, fast, bounded cache with locks by shard. It has **no expiry**, so it does less in every cell than all others; its
-//! capacity is four times what it is to hold, so that nothing is evicted (its tables are not presized by that).
+//! capacity is eight millions or four times what it is to hold, so that nothing is evicted (its tables are not presized by that).
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ impl<T: Kind> Store for Quick<T> {
     }
 
     fn new(room: usize) -> Self {
-        let capacity = 4 * room + 4096;
+        let capacity = (4 * room).max(8_000_000);
         Quick(Cache::with(capacity, capacity as u64, UnitWeighter, RandomState::new(), DefaultLifecycle::default()))
     }
 
