@@ -5,14 +5,38 @@
 
 use std::sync::{Barrier, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::progress;
+
+/// When one thread's part of a slice began and ended.
+///
+/// A slice lasts from its first thread's beginning to its last one's end. A thread's own time would not do: of more threads than cores, one may
+/// begin when another has ended, and neither would know of it.
+#[derive(Clone, Copy, Debug)]
+pub struct Span {
+    start: Instant,
+    end: Instant,
+}
+
+impl Span {
+    pub fn since(start: Instant) -> Span {
+        Span { start, end: Instant::now() }
+    }
+
+    pub fn took(self) -> Duration {
+        self.end - self.start
+    }
+
+    fn with(self, other: Span) -> Span {
+        Span { start: self.start.min(other.start), end: self.end.max(other.end) }
+    }
+}
 
 /// A store's slice: takes what was prepared, tells how long it took.
 pub struct Entrant<'a, I> {
     pub name: &'static str,
-    pub slice: Box<dyn Fn(&I) -> Duration + Sync + 'a>,
+    pub slice: Box<dyn Fn(&I) -> Span + Sync + 'a>,
 }
 
 /// How long and how often.
@@ -41,7 +65,7 @@ pub fn slices<I>(
     prepare: impl Fn(usize, &mut fastrand::Rng) -> I + Sync,
 ) -> Measured {
     let command = Mutex::new(Command::Stop);
-    let longest = Mutex::new(Duration::ZERO);
+    let whole: Mutex<Option<Span>> = Mutex::new(None);
     let barrier = Barrier::new(shape.threads + 1);
     let worker = |seed: usize| {
         let mut random = fastrand::Rng::with_seed(seed as u64 + 3);
@@ -56,9 +80,9 @@ pub fn slices<I>(
             match todo {
                 Err(operations) => input = prepare(operations, &mut random),
                 Ok(entrant) => {
-                    let took = (entrants[entrant].slice)(&input);
-                    let mut longest = longest.lock().expect("nobody panics with it");
-                    *longest = took.max(*longest);
+                    let mine = (entrants[entrant].slice)(&input);
+                    let mut whole = whole.lock().expect("nobody panics with it");
+                    *whole = Some(whole.map_or(mine, |others| others.with(mine)));
                 }
             }
             barrier.wait();
@@ -66,10 +90,9 @@ pub fn slices<I>(
     };
     let give = |todo: Command| {
         *command.lock().expect("nobody panics with it") = todo;
-        *longest.lock().expect("nobody panics with it") = Duration::ZERO;
         barrier.wait();
         barrier.wait();
-        *longest.lock().expect("nobody panics with it")
+        whole.lock().expect("nobody panics with it").take().map_or(Duration::ZERO, Span::took)
     };
     thread::scope(|scope| {
         for seed in 0..shape.threads {
@@ -149,12 +172,13 @@ mod tests {
 
     #[test]
     fn every_entrant_gets_every_round_on_every_thread() {
-        let counts = [AtomicUsize::new(0), AtomicUsize::new(0)];
+        let (counts, began) = ([AtomicUsize::new(0), AtomicUsize::new(0)], Instant::now());
         let entrant = |index: usize, name| {
             let counts = &counts;
             let slice = move |operations: &usize| {
                 counts[index].fetch_add(1, Ordering::Relaxed);
-                Duration::from_nanos(*operations as u64 * (index as u64 + 1) * 100)
+                let took = Duration::from_nanos(*operations as u64 * (index as u64 + 1) * 100);
+                Span { start: began, end: began + took }
             };
             Entrant { name, slice: Box::new(slice) }
         };
@@ -163,5 +187,13 @@ mod tests {
         assert_eq!(measured, [("one", vec![100.0; 5]), ("two", vec![200.0; 5])]);
         // One round to find out how many operations: 512 of them suffice.
         assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) == 3 * 6));
+    }
+
+    #[test]
+    fn a_slice_lasts_from_the_first_beginning_to_the_last_end() {
+        let zero = Instant::now();
+        let span = |from, to| Span { start: zero + Duration::from_millis(from), end: zero + Duration::from_millis(to) };
+        assert_eq!(span(0, 3).with(span(5, 9)).took(), Duration::from_millis(9));
+        assert_eq!(span(5, 9).with(span(6, 7)).took(), Duration::from_millis(4));
     }
 }

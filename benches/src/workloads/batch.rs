@@ -2,7 +2,7 @@
 //!
 //! `get_many` lends what it finds, so the peers lend too, or clone where they cannot.
 
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use super::{Bench, single};
 use crate::figures::Row;
@@ -10,7 +10,7 @@ use crate::kinds::{self, Inline, Kind, Token};
 use crate::load::Choice;
 use crate::peers::{Ability, FleetingCache, Store, Visitor, visit_peers};
 use crate::progress;
-use crate::rounds::{self, Entrant};
+use crate::rounds::{self, Entrant, Span};
 
 struct Build<'a> {
     keys: &'a [Token],
@@ -35,22 +35,22 @@ impl Visitor<Inline> for Build<'_> {
     }
 }
 
-fn lent<S: Store<Kind = Inline>>(store: &S, queries: &[Token]) -> Duration {
+fn lent<S: Store<Kind = Inline>>(store: &S, queries: &[Token]) -> Span {
     let start = Instant::now();
     for query in queries {
         let found = store.lend(query, |value| Inline::check(query, Some(value)));
         assert!(found.is_some(), "a read missed what is there");
     }
-    start.elapsed()
+    Span::since(start)
 }
 
-fn found<S: Store<Kind = Inline>>(store: &S, queries: &[Token]) -> Duration {
+fn found<S: Store<Kind = Inline>>(store: &S, queries: &[Token]) -> Span {
     let start = Instant::now();
     queries.iter().for_each(|query| single::find_checked(store, query));
-    start.elapsed()
+    Span::since(start)
 }
 
-fn many(store: &FleetingCache<Inline>, queries: &[Token], batch: usize) -> Duration {
+fn many(store: &FleetingCache<Inline>, queries: &[Token], batch: usize) -> Span {
     let start = Instant::now();
     for keys in queries.chunks(batch) {
         let mut count = 0;
@@ -60,7 +60,7 @@ fn many(store: &FleetingCache<Inline>, queries: &[Token], batch: usize) -> Durat
         });
         assert_eq!(count, keys.len(), "each key is answered once");
     }
-    start.elapsed()
+    Span::since(start)
 }
 
 pub fn run(bench: &mut Bench) -> Result<(), String> {
@@ -82,7 +82,7 @@ pub fn run(bench: &mut Bench) -> Result<(), String> {
             let prepare = |operations: usize, random: &mut fastrand::Rng| -> Vec<Token> {
                 (0..operations).map(|_| keys[choice.pick(random)]).collect()
             };
-            let measured = rounds::slices(&format!("{cell}, {entries} entries"), &all, bench.shape(1, 3, 31), prepare);
+            let measured = rounds::slices(&format!("{cell}, {entries} entries"), &all, bench.shape(1, 3, 21), prepare);
             let mut row = Row::new("batch", cell, entries, 1, "ns");
             row.add_group(measured);
             bench.push(row)?;

@@ -44,7 +44,7 @@ pub fn serve<S: Store<Kind = Boxed>>(entries: usize) -> Serve {
 
 pub fn run(bench: &mut Bench) -> Result<(), String> {
     for entries in bench.sizes(&[20_000], &[100_000]) {
-        let (slices, slice) = (bench.rounds(4, 40), if bench.is_quick { "40" } else { "400" });
+        let (slices, slice) = (bench.rounds(4, 32), if bench.is_quick { "40" } else { "400" });
         let children: Result<Vec<Child>, String> =
             child::names().into_iter().map(|name| Child::start("churn", name, entries)).collect();
         let mut children = children?;

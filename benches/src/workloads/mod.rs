@@ -51,8 +51,10 @@ impl Bench {
     }
 
     pub fn shape(&self, threads: usize, quick: usize, full: usize) -> Shape {
-        let slice = Duration::from_millis(if self.is_quick { 1 } else { 10 });
-        Shape { threads, rounds: self.rounds(quick, full), slice }
+        let slice = Duration::from_micros(if self.is_quick { 500 } else { 10_000 });
+        // Slices of many threads are long, and long slices are steady.
+        let rounds = self.rounds(quick, if threads > 2 { (full * 4 / threads).max(5) } else { full });
+        Shape { threads, rounds, slice }
     }
 
     /// Takes a row if it is sane, and prints it.

@@ -15,7 +15,7 @@ use crate::kinds::{self, Boxed, Kind};
 use crate::load::{Choice, DATA};
 use crate::peers::{Ability, FleetingCache, Store, Terms, Visitor, visit_peers, visit_sessions};
 use crate::progress;
-use crate::rounds::{self, Entrant, Shape};
+use crate::rounds::{self, Entrant, Shape, Span};
 
 /// A cell's operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -73,8 +73,8 @@ const MANY: usize = 5_000_000;
 trait Contestant<T: Kind>: Sync {
     fn lack(&self, needs: Ability) -> Option<&'static str>;
     fn fill(&self, queries: &[T::Query]);
-    fn slice(&self, op: Op, queries: &[T::Query]) -> Duration;
-    fn timed(&self, queries: &[T::Query], into: &mut Histogram<u64>) -> Duration;
+    fn slice(&self, op: Op, queries: &[T::Query]) -> Span;
+    fn timed(&self, queries: &[T::Query], into: &mut Histogram<u64>) -> Span;
     fn check(&self, queries: &[T::Query]);
 }
 
@@ -88,7 +88,7 @@ impl<S: Store> Contestant<S::Kind> for S {
         assert_eq!(self.len(), queries.len(), "{}: what was added is there", S::name());
     }
 
-    fn slice(&self, op: Op, queries: &[<S::Kind as Kind>::Query]) -> Duration {
+    fn slice(&self, op: Op, queries: &[<S::Kind as Kind>::Query]) -> Span {
         let terms = Terms::from_now(TTL);
         let took = measured_slice(self, op, queries, &terms);
         if op == Op::Create {
@@ -100,7 +100,7 @@ impl<S: Store> Contestant<S::Kind> for S {
         took
     }
 
-    fn timed(&self, queries: &[<S::Kind as Kind>::Query], into: &mut Histogram<u64>) -> Duration {
+    fn timed(&self, queries: &[<S::Kind as Kind>::Query], into: &mut Histogram<u64>) -> Span {
         let start = Instant::now();
         let mut before = start;
         for query in queries {
@@ -109,7 +109,7 @@ impl<S: Store> Contestant<S::Kind> for S {
             into.saturating_record(u64::try_from((after - before).as_nanos()).unwrap_or(u64::MAX).max(1));
             before = after;
         }
-        before - start
+        Span::since(start)
     }
 
     fn check(&self, queries: &[<S::Kind as Kind>::Query]) {
@@ -133,7 +133,7 @@ pub fn find_checked<S: Store>(store: &S, query: &<S::Kind as Kind>::Query) {
 
 /// Not inlined, so that callgrind can be told to collect here only.
 #[inline(never)]
-fn measured_slice<S: Store>(store: &S, op: Op, queries: &[<S::Kind as Kind>::Query], terms: &Terms) -> Duration {
+fn measured_slice<S: Store>(store: &S, op: Op, queries: &[<S::Kind as Kind>::Query], terms: &Terms) -> Span {
     let key = S::Kind::key;
     let mut draft = S::Kind::draft(DATA);
     let start = Instant::now();
@@ -178,7 +178,7 @@ fn measured_slice<S: Store>(store: &S, op: Op, queries: &[<S::Kind as Kind>::Que
             }
         }
     }
-    start.elapsed()
+    Span::since(start)
 }
 
 type Make<T> = (&'static str, fn(usize) -> Box<dyn Contestant<T>>);
@@ -255,7 +255,7 @@ fn run_cells<T: Kind>(
                 };
                 (0..operations).map(|_| query()).collect()
             };
-            let shape = bench.shape(threads, 3, if entries < MANY { 31 } else { 15 });
+            let shape = bench.shape(threads, 3, if entries < MANY && workload == "single" { 21 } else { 11 });
             let entrants: Vec<_> = stores
                 .iter()
                 .map(|(name, store)| Entrant {
@@ -336,5 +336,5 @@ pub fn profile(store: &str, cell: &str, entries: usize, operations: usize) -> Op
     if op.needs().is_some_and(|needs| store.lack(needs).is_some()) {
         return None;
     }
-    Some(store.slice(op, &queries).as_nanos() as f64 / operations as f64)
+    Some(store.slice(op, &queries).took().as_nanos() as f64 / operations as f64)
 }

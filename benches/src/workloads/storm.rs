@@ -170,7 +170,7 @@ pub fn run(bench: &mut Bench) -> Result<(), String> {
     visit_sessions(&mut entrants);
     let entrants = entrants.all;
     let milliseconds = Duration::from_millis;
-    let (run_up, window, own_time) = if bench.is_quick { (20, 60, 1_200) } else { (200, 700, 10_000) };
+    let (run_up, window, own_time) = if bench.is_quick { (20, 60, 1_200) } else { (200, 700, 8_000) };
     for entries in bench.sizes(&[33_000], &[1_100_000]) {
         let tokens = kinds::queries::<Boxed>(entries, &mut fastrand::Rng::with_seed(5));
         for readers in [1, 2] {
@@ -182,7 +182,7 @@ pub fn run(bench: &mut Bench) -> Result<(), String> {
             };
             let label = format!("storm, {entries} entries, {readers} readers");
             let sample = |_, index: usize| (entrants[index].run)(storm, &tokens);
-            let measured = rounds::interleave(&label, &entrants, bench.rounds(1, 3), |one| one.name, sample);
+            let measured = rounds::interleave(&label, &entrants, bench.rounds(1, 2), |one| one.name, sample);
             let of = |event: usize| -> Vec<_> {
                 let finds = |windows: &Windows| windows[event].1.clone();
                 measured.iter().map(|(name, all)| (*name, all.iter().map(finds).collect())).collect()

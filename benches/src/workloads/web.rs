@@ -10,7 +10,7 @@ use crate::kinds::{self, Boxed, Kind, Token};
 use crate::load::Choice;
 use crate::peers::{Ability, Store, Terms, Visitor, visit_sessions};
 use crate::progress;
-use crate::rounds::{self, Entrant};
+use crate::rounds::{self, Entrant, Span};
 
 const SESSION: usize = 2_000;
 const SLIDING: Duration = Duration::from_secs(1800);
@@ -23,7 +23,7 @@ enum Action {
 }
 
 type Requests = Vec<(Action, Token)>;
-type Slice = Box<dyn Fn(&Requests) -> Duration + Sync>;
+type Slice = Box<dyn Fn(&Requests) -> Span + Sync>;
 
 struct Build<'a> {
     bench: &'a mut Bench,
@@ -45,7 +45,7 @@ impl Visitor<Boxed> for Build<'_> {
 }
 
 #[inline(never)]
-fn measured_requests<S: Store<Kind = Boxed>>(store: &S, requests: &Requests) -> Duration {
+fn measured_requests<S: Store<Kind = Boxed>>(store: &S, requests: &Requests) -> Span {
     let (terms, mut draft) = (Terms::from_now(SLIDING), Boxed::draft(SESSION));
     let start = Instant::now();
     for (action, token) in requests {
@@ -58,7 +58,7 @@ fn measured_requests<S: Store<Kind = Boxed>>(store: &S, requests: &Requests) -> 
             Action::Delete => _ = store.delete(token),
         }
     }
-    start.elapsed()
+    Span::since(start)
 }
 
 pub fn run(bench: &mut Bench) -> Result<(), String> {
@@ -81,7 +81,7 @@ pub fn run(bench: &mut Bench) -> Result<(), String> {
                 (0..operations).map(|_| request()).collect()
             };
             let label = format!("web, {entries} entries, {threads} threads");
-            let measured = rounds::slices(&label, &entrants, bench.shape(threads, 3, 31), prepare);
+            let measured = rounds::slices(&label, &entrants, bench.shape(threads, 3, 21), prepare);
             let mut row = Row::new("web", "web", entries, threads, "ns");
             row.add_group(measured);
             bench.push(row)?;
