@@ -3,11 +3,12 @@
 # Results: benches/results/*.csv. Then `table` and `plot` make of them what is read. The full run takes most of an hour, and wants a quiet machine.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-target="${CARGO_TARGET_DIR:-target}"
+release="${CARGO_TARGET_DIR:-target}/release"
 
-# A program for each, so that neither is built anew for the next run.
+# The crates below are the same for both; only the last step is done twice.
+cargo build --release -p fleeting-benches --locked --features mimalloc
+cp "$release/fleeting-benches" "$release/fleeting-benches-mimalloc"
 cargo build --release -p fleeting-benches --locked
-cargo build --release -p fleeting-benches --locked --features mimalloc --target-dir "$target/mimalloc"
 
-"$target/release/fleeting-benches" all "$@"
-"$target/mimalloc/release/fleeting-benches" all "$@"
+"$release/fleeting-benches" all "$@"
+"$release/fleeting-benches-mimalloc" all "$@"
