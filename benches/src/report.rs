@@ -145,26 +145,32 @@ pub fn parse(text: &str) -> Result<(Vec<String>, Vec<Record>), String> {
     Ok((about, records))
 }
 
-/// All result files of a folder, by name.
+/// All result files of a folder, by name. Of what they tell about themselves, each line once; of dates, the first and the last.
 pub fn read_all(folder: &Path) -> Result<(Vec<String>, Vec<Record>), String> {
     let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
     let entries = fs::read_dir(folder).map_err(failed)?;
     let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "csv"));
     paths.sort();
-    let (mut about, mut records) = (Vec::new(), Vec::new());
+    let (mut about, mut dates, mut records) = (Vec::new(), Vec::new(), Vec::new());
     for path in &paths {
         let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let (these, mut more) = parse(&text).map_err(|error| format!("{}: {error}", path.display()))?;
         for line in these.into_iter().filter(|line| !line.starts_with("left out")) {
-            if !about.contains(&line) {
-                about.push(line);
+            match line.strip_prefix("date: ") {
+                Some(date) => dates.push(date.to_string()),
+                None if !about.contains(&line) => about.push(line),
+                None => {}
             }
         }
         records.append(&mut more);
     }
     if records.is_empty() {
         return Err(format!("{}: no results", folder.display()));
+    }
+    dates.sort();
+    if let (Some(first), Some(last)) = (dates.first(), dates.last()) {
+        about.push(if first == last { format!("date: {first}") } else { format!("date: {first} to {last}") });
     }
     Ok((about, records))
 }
