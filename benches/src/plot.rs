@@ -84,7 +84,12 @@ fn ratios(all: &[Record], caption: &str, path: &Path) -> Result<bool, Box<dyn Er
     let text = |area: &Area<'_>, text: &str, at: (i32, i32), size: i32| -> Drawn {
         Ok(area.draw(&Text::new(text.to_string(), at, (FONT, size)))?)
     };
-    text(&root, "What we are compared with, by ours: right of 1 we are better; | floor, ¦ aim", (10, 8), 15)?;
+    text(
+        &root,
+        "What we are compared with, by ours: right of 1 we are better. Thick mark: floor; thin mark: aim",
+        (10, 8),
+        15,
+    )?;
     text(&root, caption, (10, 28), 11)?;
     // From an eighth to eight, logarithmic.
     let at = |score: f64| LEFT + (f64::from(WIDTH - LEFT) * ((score.clamp(0.125, 8.0).log2() + 3.0) / 6.0)) as i32;
@@ -97,7 +102,8 @@ fn ratios(all: &[Record], caption: &str, path: &Path) -> Result<bool, Box<dyn Er
     for (index, line) in lines.iter().enumerate() {
         let y = TOP + BAR * i32::try_from(index)?;
         let Record { workload, cell, entries, threads, .. } = &line.ours;
-        text(&root, &format!("{workload} {cell}, {entries} entries, {threads} thr"), (10, y + 2), 11)?;
+        let cell = if cell.starts_with(workload.as_str()) { cell.clone() } else { format!("{workload} {cell}") };
+        text(&root, &format!("{cell}, {entries} entries, {threads} thr"), (10, y + 2), 11)?;
         let fill = match line.verdict() {
             Verdict::BelowFloor | Verdict::Lost => RGBColor(214, 39, 40),
             Verdict::BelowAim => RGBColor(255, 187, 120),
@@ -125,6 +131,14 @@ struct Panel {
     curves: Vec<Curve>,
 }
 
+impl Panel {
+    /// Of a place on the axis; empty between the labels and beyond them.
+    fn label(&self, x: f64) -> String {
+        let is_at_one = (x - x.round()).abs() < 0.01;
+        self.labels.get(x.round() as usize).filter(|_| is_at_one).cloned().unwrap_or_default()
+    }
+}
+
 /// Panels in rows of two; y is logarithmic.
 fn panels(panels: &[Panel], title: &str, caption: &str, path: &Path) -> Result<bool, Box<dyn Error>> {
     if panels.is_empty() {
@@ -145,13 +159,14 @@ fn panels(panels: &[Panel], title: &str, caption: &str, path: &Path) -> Result<b
             .margin(8)
             .x_label_area_size(28)
             .y_label_area_size(64)
-            .build_cartesian_2d(0.0..last.max(1.0), (low * 0.8..high * 1.25).log_scale())?;
+            // The room on the right is for the legend.
+            .build_cartesian_2d(0.0..last.max(1.0) * 1.45, (low * 0.8..high * 1.25).log_scale())?;
         chart
             .configure_mesh()
             .disable_x_mesh()
             .light_line_style(WHITE)
-            .x_labels(panel.labels.len())
-            .x_label_formatter(&|x| panel.labels.get(x.round() as usize).cloned().unwrap_or_default())
+            .x_labels(panel.labels.len() + 2)
+            .x_label_formatter(&|x| panel.label(*x))
             .y_desc(panel.unit)
             .y_label_formatter(&|y| if *y < 10.0 { format!("{y:.1}") } else { format!("{y:.0}") })
             .label_style((FONT, 11))
@@ -164,7 +179,7 @@ fn panels(panels: &[Panel], title: &str, caption: &str, path: &Path) -> Result<b
         }
         chart
             .configure_series_labels()
-            .position(SeriesLabelPosition::UpperLeft)
+            .position(SeriesLabelPosition::UpperRight)
             .background_style(WHITE.mix(0.8))
             .label_font((FONT, 11))
             .draw()?;
