@@ -42,9 +42,19 @@ pub struct Entrant<'a, I> {
     pub slice: Box<dyn Fn(&I) -> Span + Sync + 'a>,
 }
 
+/// In which order slices are given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Order {
+    /// Contestant after contestant, as a server's caches are: with other things.
+    Cold,
+    /// All rounds of one contestant, then those of the next: caches hold nothing else.
+    Warm,
+}
+
 /// How long and how often.
 #[derive(Clone, Copy, Debug)]
 pub struct Shape {
+    pub order: Order,
     pub threads: usize,
     pub rounds: usize,
     /// The fastest contestant's slice takes at least this.
@@ -122,18 +132,29 @@ pub fn slices<I>(
             let factor = wanted.as_secs_f64() / fastest.as_secs_f64().max(1e-6) * 1.25;
             operations = (operations as f64 * factor.clamp(1.25, 10.0)) as usize;
         }
-        let measured = interleave(
-            label,
-            entrants,
-            shape.rounds,
-            |entrant| entrant.name,
-            |is_new_round, entrant| {
+        let time = |entrant| give(Command::Run(entrant)).as_nanos() as f64 / operations as f64;
+        let name = |entrant: &Entrant<'_, I>| entrant.name;
+        let measured = match shape.order {
+            Order::Cold => interleave(label, entrants, shape.rounds, name, |is_new_round, entrant| {
                 if is_new_round {
                     give(Command::Prepare(operations));
                 }
-                give(Command::Run(entrant)).as_nanos() as f64 / operations as f64
-            },
-        );
+                time(entrant)
+            }),
+            Order::Warm => {
+                let all_rounds = |entrant| -> Vec<f64> {
+                    // The first one warms the caches.
+                    give(Command::Run(entrant));
+                    let round = |_| {
+                        give(Command::Prepare(operations));
+                        time(entrant)
+                    };
+                    (0..shape.rounds).map(round).collect()
+                };
+                let once = interleave(label, entrants, 1, name, |_, entrant| all_rounds(entrant));
+                once.into_iter().map(|(name, rounds)| (name, rounds.concat())).collect()
+            }
+        };
         *command.lock().expect("nobody panics with it") = Command::Stop;
         barrier.wait();
         measured
@@ -163,7 +184,7 @@ pub fn interleave<C, V>(
 }
 
 /// Frees what this thread and those that have ended left to the shared collector, as far as no thread is pinned.
-fn drain() {
+pub fn drain() {
     // Each turn frees some 500 objects.
     (0..100).for_each(|_| crossbeam_epoch::pin().flush());
 }
@@ -194,11 +215,13 @@ mod tests {
             };
             Entrant { name, slice: Box::new(slice) }
         };
-        let shape = Shape { threads: 3, rounds: 5, slice: Duration::from_micros(25) };
-        let measured = slices("test", &[entrant(0, "one"), entrant(1, "two")], shape, |operations, _| operations);
-        assert_eq!(measured, [("one", vec![100.0; 5]), ("two", vec![200.0; 5])]);
-        // One round to find out how many operations: 512 of them suffice.
-        assert!(counts.iter().all(|count| count.load(Ordering::Relaxed) == 3 * 6));
+        // One round to find out how many operations: 512 of them suffice. One more to warm up.
+        for (order, rounds) in [(Order::Cold, 5 + 1), (Order::Warm, 5 + 2)] {
+            let shape = Shape { order, threads: 3, rounds: 5, slice: Duration::from_micros(25) };
+            let measured = slices("test", &[entrant(0, "one"), entrant(1, "two")], shape, |operations, _| operations);
+            assert_eq!(measured, [("one", vec![100.0; 5]), ("two", vec![200.0; 5])]);
+            assert!(counts.iter().all(|count| count.swap(0, Ordering::Relaxed) == 3 * rounds));
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use std::time::Duration;
 use crate::figures::Row;
 use crate::peers::{Ability, Store};
 use crate::report;
-use crate::rounds::Shape;
+use crate::rounds::{Order, Shape};
 
 /// Longer than any run, so that a find of what is there always hits.
 pub const TTL: Duration = Duration::from_secs(4 * 3600);
@@ -54,7 +54,7 @@ impl Bench {
         let slice = Duration::from_micros(if self.is_quick { 500 } else { 10_000 });
         // Slices of many threads are long, and long slices are steady.
         let rounds = self.rounds(quick, if threads > 2 { (full * 4 / threads).max(5) } else { full });
-        Shape { threads, rounds, slice }
+        Shape { order: Order::Cold, threads, rounds, slice }
     }
 
     /// Takes a row if it is sane, and prints it.
@@ -83,8 +83,9 @@ impl Bench {
 pub type Run = fn(&mut Bench) -> Result<(), String>;
 
 /// All, in the order in which `all` runs them.
-pub const ALL: [(&str, Run); 11] = [
+pub const ALL: [(&str, Run); 12] = [
     ("single", single::run),
+    ("warm", single::run_warm),
     ("caches", caches::run),
     ("web", web::run),
     ("batch", batch::run),

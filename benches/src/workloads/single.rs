@@ -15,7 +15,7 @@ use crate::kinds::{self, Boxed, Kind};
 use crate::load::{Choice, DATA};
 use crate::peers::{Ability, FleetingCache, Store, Terms, Visitor, visit_peers, visit_sessions};
 use crate::progress;
-use crate::rounds::{self, Entrant, Shape, Span};
+use crate::rounds::{self, Entrant, Order, Shape, Span};
 
 /// A cell's operation.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -65,6 +65,8 @@ pub const CELLS: [Cell; 14] = [
 
 /// A touch that moves the deadline by less than this is left out, where touches are coalesced.
 const COALESCED: Duration = Duration::from_secs(60);
+
+const WARM: &str = "warm";
 
 /// From so many entries on, not all stores stand at once.
 const MANY: usize = 5_000_000;
@@ -210,6 +212,16 @@ pub fn run(bench: &mut Bench) -> Result<(), String> {
     Ok(())
 }
 
+/// Some of the cells once more, with warm caches.
+pub fn run_warm(bench: &mut Bench) -> Result<(), String> {
+    let cells = CELLS.iter().filter(|cell| ["hit", "miss", "touch", "save"].contains(&cell.0) && bench.wants(cell.0));
+    let cells: Vec<Cell> = cells.copied().collect();
+    for entries in bench.sizes(&[1_000], &[1_000, 100_000, 1_000_000]) {
+        run_cells::<Boxed>(bench, WARM, &cells, entries, &sessions())?;
+    }
+    Ok(())
+}
+
 /// The cells of another kind, on our typed cache.
 pub fn run_kind<T: Kind>(bench: &mut Bench, cells: &[Cell], entries: usize) -> Result<(), String> {
     let mut makers = Makers(Vec::new());
@@ -255,7 +267,9 @@ fn run_cells<T: Kind>(
                 };
                 (0..operations).map(|_| query()).collect()
             };
-            let shape = bench.shape(threads, 3, if entries < MANY && workload == "single" { 21 } else { 11 });
+            let order = if workload == WARM { Order::Warm } else { Order::Cold };
+            let full = if entries < MANY && workload == "single" { 21 } else { 11 };
+            let shape = Shape { order, ..bench.shape(threads, 3, full) };
             let entrants: Vec<_> = stores
                 .iter()
                 .map(|(name, store)| Entrant {

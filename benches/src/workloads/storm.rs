@@ -91,7 +91,7 @@ fn storm<S: Store<Kind = Boxed>>(storm: Storm, tokens: &[Token]) -> Windows {
         }
         let start = Instant::now();
         store.sweep();
-        while store.len() > stay.len() && start.elapsed() < Duration::from_secs(10) {
+        while store.len() > stay.len() && start.elapsed() < Duration::from_secs(60) {
             thread::sleep(Duration::from_millis(1));
             store.sweep();
         }
@@ -170,7 +170,7 @@ pub fn run(bench: &mut Bench) -> Result<(), String> {
     visit_sessions(&mut entrants);
     let entrants = entrants.all;
     let milliseconds = Duration::from_millis;
-    let (run_up, window, own_time) = if bench.is_quick { (20, 60, 1_200) } else { (200, 700, 8_000) };
+    let (run_up, window, own_time) = if bench.is_quick { (20, 60, 2_000) } else { (200, 700, 8_000) };
     for entries in bench.sizes(&[33_000], &[1_100_000]) {
         let tokens = kinds::queries::<Boxed>(entries, &mut fastrand::Rng::with_seed(5));
         for readers in [1, 2] {
