@@ -107,3 +107,23 @@ pub fn resident() -> f64 {
     let kilobytes = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<f64>().ok());
     kilobytes.expect("Linux tells it") * 1024.0
 }
+
+/// Asks the allocator to give back to the system what nobody uses. By itself glibc does so only at the end of its heap, mimalloc after a while.
+pub fn trim() {
+    #[cfg(all(target_env = "gnu", not(feature = "mimalloc")))]
+    {
+        unsafe extern "C" {
+            fn malloc_trim(pad: usize) -> std::ffi::c_int;
+        }
+        // SAFETY: glibc's own function, with the signature of its manual; it may be called at any time.
+        unsafe { malloc_trim(0) };
+    }
+    #[cfg(feature = "mimalloc")]
+    {
+        unsafe extern "C" {
+            fn mi_collect(force: bool);
+        }
+        // SAFETY: mimalloc's own function, with the signature of its manual; it may be called at any time.
+        unsafe { mi_collect(true) };
+    }
+}

@@ -1,5 +1,6 @@
 //! Bytes an entry beyond token and data, index and allocator's overhead included: the growth of a process of its own that holds one store.
-//! And what the process still holds when all have expired and were swept: tables, and what the allocator does not give back.
+//! And what the process still holds when all have expired and were swept, and the allocator was asked to give back what it can: tables, and what is
+//! scattered.
 
 use std::time::Duration;
 
@@ -23,8 +24,7 @@ pub fn serve<S: Store<Kind = Boxed>>(entries: usize) -> Serve {
             std::thread::sleep(Duration::from_millis(20));
             assert_eq!(store.sweep(), entries, "{}: all are due", S::name());
             rounds::drain();
-            // An allocator may hand memory back a while later.
-            std::thread::sleep(Duration::from_millis(100));
+            child::trim();
             return vec![((child::resident() - before) / entries as f64).max(0.1)];
         }
         let (mut random, terms, mut draft) = (fastrand::Rng::with_seed(15), Terms::from_now(TTL), Boxed::draft(DATA));
