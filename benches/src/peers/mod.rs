@@ -183,3 +183,72 @@ impl<V> Timed<V> {
         is_live
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::{Numbers, Strings};
+
+    /// Each store in turn, with answers that all must give.
+    struct Same<T>(Vec<T>);
+
+    impl<T: Kind> Visitor<T> for Same<T::Query> {
+        fn visit<S: Store<Kind = T>>(&mut self) {
+            let (name, can) = (S::name(), |ability| S::lacks(ability).is_none());
+            let [one, other] = [&self.0[0], &self.0[1]];
+            let follows = can(Ability::FollowClock);
+            let store = if follows { S::with_skipping_clock(1_000) } else { S::new(1_000) };
+            let (minute, hour) = (Terms::from_now(Duration::from_secs(60)), Terms::from_now(Duration::from_secs(3600)));
+            let mut draft = T::draft(64);
+            let fits = |query, found: Option<S::Found>| found.is_some_and(|found| T::fits(query, S::view(&found)));
+
+            store.add(T::key(one), T::mark(&mut draft, one), &minute);
+            store.save(T::key(other), T::mark(&mut draft, other), &minute);
+            store.save(T::key(other), T::mark(&mut draft, other), &minute);
+            assert!(fits(one, store.find(T::key(one))) && fits(other, store.find(T::key(other))), "{name}");
+            assert_eq!(store.len(), 2, "{name}");
+            assert_eq!(store.iterate(|_| ()), 2, "{name}");
+            if can(Ability::Lend) {
+                assert_eq!(store.lend(T::key(one), |value| T::fits(one, value)), Some(true), "{name}");
+            }
+            assert!(store.delete(T::key(other)) && !store.delete(T::key(other)), "{name}");
+            assert!(store.find(T::key(other)).is_none(), "{name}");
+            if can(Ability::Create) {
+                assert!(!store.create(T::key(one), T::mark(&mut draft, one), &minute), "{name}");
+                assert!(store.create(T::key(other), T::mark(&mut draft, other), &minute), "{name}");
+            } else {
+                store.add(T::key(other), T::mark(&mut draft, other), &minute);
+            }
+            if can(Ability::Touch) {
+                assert!(store.touch(T::key(one), &hour), "{name}");
+                assert!(fits(one, store.find_and_touch(T::key(one), &hour, Duration::from_secs(1))), "{name}");
+                assert!(fits(one, store.find_and_touch(T::key(one), &hour, Duration::ZERO)), "{name}");
+            }
+            if follows {
+                clock::skip(Duration::from_secs(61));
+                assert!(fits(one, store.find(T::key(one))), "{name}: a touch moves the deadline");
+                assert!(store.find(T::key(other)).is_none(), "{name}: the other's has come");
+                assert!(!store.touch(T::key(other), &hour), "{name}: too late");
+                store.sweep();
+                assert_eq!((store.len(), store.sweep()), (1, 0), "{name}");
+                assert!(store.create(T::key(other), T::mark(&mut draft, other), &hour), "{name}");
+                assert_eq!(store.iterate(|_| ()), 2, "{name}");
+            }
+        }
+    }
+
+    fn check<T: Kind>(is_also_session_store: impl FnOnce(&mut Same<T::Query>)) {
+        let mut same = Same(crate::kinds::queries::<T>(2, &mut fastrand::Rng::with_seed(1)));
+        is_also_session_store(&mut same);
+        Visitor::<T>::visit::<FleetingCache<T>>(&mut same);
+        visit_peers::<T>(&mut same);
+    }
+
+    /// Catches a peer that is asked wrongly, and one that answers wrongly. One test, as the clock that skips is one for all.
+    #[test]
+    fn all_stores_give_the_same_answers() {
+        check::<Boxed>(|same| Visitor::<Boxed>::visit::<Sessions<Boxed>>(same));
+        check::<Numbers>(|_| ());
+        check::<Strings>(|_| ());
+    }
+}
