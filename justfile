@@ -68,5 +68,19 @@ soak *args:
 replay *args:
     cargo run --release --example replay -- {{args}}
 
+# One workload or command of the benches: `just bench storm --quick`; without arguments it tells what there is.
 bench *args:
     cargo run --release -p fleeting-benches -- {{args}}
+
+# All workloads with both allocators, into benches/results: `just bench-all`, or `just bench-all --quick`.
+bench-all *args:
+    benches/run.sh {{args}}
+
+# What benches/results say: the table, losses first; and benches/plots.
+bench-report:
+    cargo run --release -p fleeting-benches -- table
+    cargo run --release -p fleeting-benches -- plot
+
+# Single paths of the crate, warm and alone, by criterion.
+bench-paths *args:
+    cargo bench -p fleeting-benches -- {{args}}

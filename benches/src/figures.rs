@@ -1,9 +1,9 @@
-//! Medians, and a histogram of latencies.
+//! Medians, ratios and percentiles; rows of a result, checked for being sane.
 
-use std::time::Duration;
+use hdrhistogram::Histogram;
 
 /// Median and spread of a sample.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Summary {
     pub p10: f64,
     pub median: f64,
@@ -19,90 +19,92 @@ impl Summary {
     }
 }
 
-const SUB_BITS: u32 = 6;
-const SUBS: usize = 1 << SUB_BITS;
+/// The percentiles that are reported of each distribution, and its maximum.
+pub const PERCENTILES: [(&str, f64); 5] =
+    [("p50", 0.5), ("p99", 0.99), ("p99.9", 0.999), ("p99.99", 0.9999), ("max", 1.0)];
 
-/// Nanoseconds in buckets of 1/64 of their size, exact below 64.
+/// Nanoseconds, to within one per cent.
+pub fn histogram() -> Histogram<u64> {
+    Histogram::new_with_bounds(1, 3_600_000_000_000, 2).expect("constant bounds that are valid")
+}
+
+/// One store's figures in a cell: a value a round, the smaller the better.
 #[derive(Clone, Debug)]
-pub struct Histogram {
-    counts: Vec<u64>,
-    count: u64,
-    max: u64,
-    /// Time in finds that took longer than [`LONG`], and in all.
-    long: u64,
-    total: u64,
+pub struct Sample {
+    pub store: &'static str,
+    pub values: Vec<f64>,
+    /// Its value by ours, round by round.
+    pub ratios: Vec<f64>,
 }
 
-/// A find that takes longer than this has been waiting for something.
-pub const LONG: Duration = Duration::from_micros(100);
-
-impl Default for Histogram {
-    fn default() -> Self {
-        Histogram { counts: vec![0; (65 - SUB_BITS as usize) * SUBS], count: 0, max: 0, long: 0, total: 0 }
-    }
+/// A cell of a workload: ours first, then the peers.
+#[derive(Clone, Debug)]
+pub struct Row {
+    pub workload: &'static str,
+    pub cell: String,
+    pub entries: usize,
+    pub threads: usize,
+    pub unit: &'static str,
+    pub samples: Vec<Sample>,
 }
 
-impl Histogram {
-    #[inline]
-    pub fn record(&mut self, value: u64) {
-        self.counts[Self::bucket(value)] += 1;
-        self.count += 1;
-        self.max = self.max.max(value);
-        self.total += value;
-        if u128::from(value) > LONG.as_nanos() {
-            self.long += value;
-        }
+impl Row {
+    pub fn new(
+        workload: &'static str,
+        cell: impl Into<String>,
+        entries: usize,
+        threads: usize,
+        unit: &'static str,
+    ) -> Row {
+        Row { workload, cell: cell.into(), entries, threads, unit, samples: Vec::new() }
     }
 
-    pub fn merge(&mut self, other: &Histogram) {
-        self.counts.iter_mut().zip(&other.counts).for_each(|(mine, theirs)| *mine += theirs);
-        self.count += other.count;
-        self.max = self.max.max(other.max);
-        self.total += other.total;
-        self.long += other.long;
-    }
-
-    /// The smallest value that this share of the recorded ones does not exceed (up to 1/64 above it).
-    pub fn quantile(&self, share: f64) -> u64 {
-        let wanted = ((self.count as f64 * share).ceil() as u64).max(1);
-        let mut seen = 0;
-        for (bucket, count) in self.counts.iter().enumerate() {
-            seen += count;
-            if seen >= wanted {
-                return Self::top(bucket).min(self.max);
+    /// Adds what was measured together, ours first. A later group brings other peers, and ours again.
+    pub fn add_group(&mut self, group: Vec<(&'static str, Vec<f64>)>) {
+        let Some((_, ours)) = group.first().cloned() else { return };
+        for (store, values) in group {
+            let ratios: Vec<f64> = values.iter().zip(&ours).map(|(value, ours)| value / ours).collect();
+            match self.samples.iter_mut().find(|sample| sample.store == store) {
+                Some(sample) => {
+                    sample.values.extend(values);
+                    sample.ratios.extend(ratios);
+                }
+                None => self.samples.push(Sample { store, values, ratios }),
             }
         }
-        self.max
     }
 
-    pub fn count(&self) -> u64 {
-        self.count
+    /// The peer with the lowest ratio.
+    pub fn best_peer(&self) -> Option<(&'static str, f64)> {
+        let peers = self.samples.iter().skip(1).map(|peer| (peer.store, Summary::of(&peer.ratios).median));
+        peers.min_by(|one, other| one.1.total_cmp(&other.1))
     }
 
-    pub fn max(&self) -> u64 {
-        self.max
-    }
-
-    /// Share of the time that was spent in finds longer than [`LONG`]. A count of finds hides a stall: whoever is stalled makes few.
-    pub fn long_share(&self) -> f64 {
-        self.long as f64 / self.total.max(1) as f64
-    }
-
-    #[inline]
-    fn bucket(value: u64) -> usize {
-        let exponent = (u64::BITS - value.leading_zeros()).saturating_sub(SUB_BITS + 1);
-        let mantissa = (value >> exponent) as usize;
-        (exponent as usize) * SUBS + mantissa
-    }
-
-    fn top(bucket: usize) -> u64 {
-        if bucket < 2 * SUBS {
-            return bucket as u64;
+    /// A message if a figure cannot be: none, not finite, not above zero.
+    pub fn check(&self) -> Result<(), String> {
+        let insane = |sample: &&Sample| {
+            let is_bad = |value: &f64| !value.is_finite() || *value <= 0.0;
+            sample.values.is_empty() || sample.values.iter().chain(&sample.ratios).any(is_bad)
+        };
+        match self.samples.iter().find(insane) {
+            None if self.samples.is_empty() => Err(format!("{} {}: nobody ran", self.workload, self.cell)),
+            None => Ok(()),
+            Some(bad) => Err(format!("{} {} {}: not sane: {:?}", self.workload, self.cell, bad.store, bad.values)),
         }
-        let exponent = (bucket / SUBS - 1) as u32;
-        let mantissa = (bucket - exponent as usize * SUBS) as u64;
-        ((mantissa + 1) << exponent) - 1
     }
+}
+
+/// The percentiles of several stores' distributions as rows: for each store a histogram a round, ours first.
+pub fn percentile_rows(row: &Row, stores: &[(&'static str, Vec<Histogram<u64>>)]) -> Vec<Row> {
+    let of = |(name, share): (&str, f64)| {
+        let cell = format!("{} {name}", row.cell);
+        let mut row = Row::new(row.workload, cell, row.entries, row.threads, "ns");
+        let values =
+            |rounds: &[Histogram<u64>]| rounds.iter().map(|round| round.value_at_quantile(share) as f64).collect();
+        row.add_group(stores.iter().map(|(store, rounds)| (*store, values(rounds))).collect());
+        row
+    };
+    PERCENTILES.into_iter().map(of).collect()
 }
 
 #[cfg(test)]
@@ -110,21 +112,50 @@ mod tests {
     use super::*;
 
     #[test]
-    fn quantiles_are_close() {
-        for value in [0, 1, 63, 64, 127, 128, 1_000, 123_456_789, u64::MAX >> 1] {
-            let top = Histogram::top(Histogram::bucket(value));
-            assert!(top >= value && top - value <= value / 64, "{value} {top}");
-        }
-        let mut histogram = Histogram::default();
-        (1..=10_000).for_each(|value| histogram.record(value));
-        assert!((4_990..=5_090).contains(&histogram.quantile(0.5)));
-        assert!((9_990..=10_000).contains(&histogram.quantile(0.999)));
-        assert_eq!((histogram.max(), histogram.count()), (10_000, 10_000));
-    }
-
-    #[test]
     fn a_summary_takes_the_middle() {
         let summary = Summary::of(&[5.0, 1.0, 3.0, 2.0, 4.0]);
         assert_eq!((summary.p10, summary.median, summary.p90), (1.0, 3.0, 5.0));
+    }
+
+    #[test]
+    fn percentiles_are_those_of_the_sample_and_the_maximum_is_none() {
+        let mut all = histogram();
+        (1..=10_000_u64).for_each(|value| all += value);
+        let rows = percentile_rows(&Row::new("w", "c", 1, 1, "ns"), &[("fleeting", vec![all])]);
+        let values: Vec<(String, f64)> = rows.iter().map(|row| (row.cell.clone(), row.samples[0].values[0])).collect();
+        for ((cell, value), (name, wanted)) in values.iter().zip([
+            ("p50", 5_000.0),
+            ("p99", 9_900.0),
+            ("p99.9", 9_990.0),
+            ("p99.99", 9_999.0),
+            ("max", 10_000.0),
+        ]) {
+            assert_eq!(cell, &format!("c {name}"));
+            assert!((value / wanted - 1.0).abs() < 0.011, "{name}: {value}");
+        }
+    }
+
+    #[test]
+    fn ratios_are_taken_round_by_round_and_group_by_group() {
+        let mut row = Row::new("w", "c", 1, 1, "ns");
+        row.add_group(vec![("fleeting", vec![10.0, 20.0, 30.0]), ("slow", vec![20.0, 40.0, 60.0])]);
+        row.add_group(vec![("fleeting", vec![100.0]), ("fast", vec![50.0])]);
+        assert_eq!(row.best_peer(), Some(("fast", 0.5)));
+        assert_eq!(row.samples[1].ratios, [2.0, 2.0, 2.0]);
+        assert_eq!(row.samples[0].values.len(), 4);
+        assert_eq!(row.check(), Ok(()));
+    }
+
+    #[test]
+    fn what_is_not_sane_is_told() {
+        assert!(Row::new("w", "c", 1, 1, "ns").check().is_err());
+        for value in [0.0, -1.0, f64::NAN, f64::INFINITY] {
+            let mut row = Row::new("w", "c", 1, 1, "ns");
+            row.add_group(vec![("fleeting", vec![1.0]), ("peer", vec![value])]);
+            assert!(row.check().is_err(), "{value}");
+        }
+        let mut row = Row::new("w", "c", 1, 1, "ns");
+        row.add_group(vec![("fleeting", vec![])]);
+        assert!(row.check().is_err(), "no round at all");
     }
 }

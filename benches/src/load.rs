@@ -1,36 +1,7 @@
-//! What is asked of the stores: tokens, data, and the order of queries.
+//! The order in which a store is asked.
 
-/// A session's token.
-pub type Token = [u8; 32];
-
-/// Bytes of a session's data.
+/// Bytes of a session's data, unless a workload says otherwise.
 pub const DATA: usize = 256;
-
-/// Random tokens.
-pub fn tokens(count: usize, random: &mut fastrand::Rng) -> Vec<Token> {
-    (0..count).map(|_| token(random)).collect()
-}
-
-pub fn token(random: &mut fastrand::Rng) -> Token {
-    let mut token = [0; 32];
-    random.fill(&mut token);
-    token
-}
-
-/// A session's data begins with the first bytes of its token, so that every find can be checked.
-pub fn mark(data: &mut [u8; DATA], token: &Token) {
-    data[..8].copy_from_slice(&token[..8]);
-}
-
-/// Panics if this is not the data of that token.
-#[inline]
-pub fn check(token: &Token, data: Option<&[u8]>) {
-    match data {
-        Some(data) if data.len() == DATA && data[..8] == token[..8] => {}
-        Some(_) => panic!("a find returned the data of another session"),
-        None => panic!("a find missed a session that is there"),
-    }
-}
 
 /// Ranks below `count`, Zipf-distributed (Gray et al., *Quickly Generating Billion-Record Synthetic Databases*, SIGMOD 1994).
 #[derive(Clone, Copy, Debug)]
@@ -61,5 +32,47 @@ impl Zipf {
         }
         let rank = self.count * (self.eta * uniform - self.eta + 1.0).powf(self.alpha);
         (rank as usize).min(self.count as usize - 1)
+    }
+}
+
+/// Which of so many entries is asked for next.
+pub struct Choice {
+    entries: usize,
+    /// Rank to entry, so that what is asked for often does not lie together; and the distribution of ranks.
+    skewed: Option<(Vec<u32>, Zipf)>,
+}
+
+impl Choice {
+    pub fn uniform(entries: usize) -> Choice {
+        Choice { entries, skewed: None }
+    }
+
+    /// Zipf 0.99.
+    pub fn zipf(entries: usize) -> Choice {
+        let mut order: Vec<u32> = (0..u32::try_from(entries).expect("few")).collect();
+        fastrand::Rng::with_seed(2).shuffle(&mut order);
+        Choice { entries, skewed: Some((order, Zipf::new(entries, 0.99))) }
+    }
+
+    pub fn pick(&self, random: &mut fastrand::Rng) -> usize {
+        match &self.skewed {
+            Some((order, zipf)) => order[zipf.rank(random)] as usize,
+            None => random.usize(..self.entries),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn zipf_prefers_few_and_reaches_all_ranks() {
+        let (zipf, mut random) = (Zipf::new(1_000, 0.99), fastrand::Rng::with_seed(1));
+        let mut counts = vec![0_u32; 1_000];
+        (0..200_000).for_each(|_| counts[zipf.rank(&mut random)] += 1);
+        // By the formula, the first rank has 1 / zeta(1000) = 13 % of the requests.
+        assert!((24_000..29_000).contains(&counts[0]), "{}", counts[0]);
+        assert!(counts.iter().filter(|count| **count > 0).count() > 990);
     }
 }

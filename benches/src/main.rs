@@ -1,18 +1,22 @@
-//! `fleeting` beside what a user would write by hand. See `USAGE`, and `performance.md` of the design for the method.
+//! `fleeting` beside what a user would write by hand, and beside caches. See `USAGE`, and `performance.md` of the design for the method.
 
-mod adapters;
-mod cells;
 mod clock;
 mod figures;
+mod goals;
+mod kinds;
 mod load;
+mod peers;
+mod plot;
+mod progress;
 mod report;
-mod storm;
-mod sweep;
+mod rounds;
+mod table;
+mod workloads;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use crate::cells::Plan;
+use crate::workloads::{ALL, Bench, Run};
 
 #[cfg(feature = "mimalloc")]
 #[global_allocator]
@@ -20,27 +24,19 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 const USAGE: &str = "usage: cargo run --release -p fleeting-benches [--features mimalloc] -- COMMAND
 
-  cells [--quick] [--rounds N] [--sizes N,N] [--only CELL] [--inline] [--json FILE] [--csv FILE]
-        single operations beside dashmap, papaya and a mutex around a map; ns an operation and thread
-        --inline: the peers keep tokens of 32 bytes inline, instead of any in a box
-  sweep-scaling [--quick] [--rounds N]
-        a sweep of 5,000 due sessions beside 20 thousand to 2 million live ones
-  storm [--quick]
-        readers while 1 M of 1.1 M sessions fall due at once
+  all [--quick] [--out DIR]
+        every workload; writes a CSV file for each into DIR (benches/results). benches/run.sh does this with both allocators.
+        --quick: small and short, to see that all run and find what they should; its times say little
+  WORKLOAD [--quick] [--only CELL] [--sizes N,N] [--rounds N] [--out DIR]
+        one of single, warm, caches, web, batch, grow, churn, storm, sweep-scaling, iterate, memory, replay;
+        or inline: the cells of single on Cache<[u8; 32], Arc<[u8]>>. A file is written only with --out
+  table [DIR]
+        the table of all cells against their floors and aims, in Markdown, losses first
+  plot [DIR] [--out DIR]
+        SVG plots of the results in the first DIR (benches/results), written into the second (benches/plots)
   profile STORE CELL ENTRIES OPERATIONS
-        one cell of one store, for callgrind (--toggle-collect='*measured*')
+        one cell of single, for callgrind (--toggle-collect='*measured*')
 ";
-
-#[derive(Default)]
-struct Options {
-    quick: bool,
-    rounds: Option<usize>,
-    sizes: Option<Vec<usize>>,
-    only: Option<String>,
-    inline: bool,
-    json: Option<PathBuf>,
-    csv: Option<PathBuf>,
-}
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -53,69 +49,73 @@ fn main() -> ExitCode {
     }
 }
 
+#[derive(Default)]
+struct Options {
+    bench: Bench,
+    out: Option<PathBuf>,
+    /// What is not an option.
+    folder: Option<PathBuf>,
+}
+
 fn run(arguments: &[String]) -> Result<(), String> {
     let Some((command, rest)) = arguments.split_first() else { return Err(USAGE.into()) };
-    if command == "profile" {
-        return profile(rest);
+    match (command.as_str(), rest) {
+        ("profile", [store, cell, entries, operations]) => {
+            let found = workloads::single::profile(store, cell, number(entries)?, number(operations)?);
+            println!("{:.1} ns", found.ok_or("no such store or cell, or the store cannot do it")?);
+            return Ok(());
+        }
+        ("child", [role, store, entries]) => return workloads::child::serve(role, store, number(entries)?),
+        _ => {}
     }
     let options = options(rest)?;
+    let home = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let results = options.folder.clone().unwrap_or_else(|| home.join("results"));
     match command.as_str() {
-        "cells" => run_cells(options),
-        "sweep-scaling" => {
-            let rounds = options.rounds.unwrap_or(if options.quick { 5 } else { 31 });
-            announce();
-            sweep::run(rounds, if options.quick { &[20_000, 200_000] } else { &[20_000, 200_000, 2_000_000] });
+        "all" => {
+            let out = options.out.clone().unwrap_or_else(|| home.join("results"));
+            run_workloads(&ALL, options.bench, Some(&out))
+        }
+        "table" => {
+            let (about, records) = report::read_all(&results)?;
+            about.iter().for_each(|line| println!("- {line}"));
+            println!("\n{}", table::markdown(&records));
             Ok(())
         }
-        "storm" => {
-            announce();
-            storm::run(if options.quick { 110_000 } else { 1_100_000 });
+        "plot" => {
+            let (about, records) = report::read_all(&results)?;
+            let out = options.out.unwrap_or_else(|| home.join("plots"));
+            plot::draw(&about, &records, &out)?.iter().for_each(|path| println!("{}", path.display()));
             Ok(())
         }
-        _ => Err(USAGE.into()),
+        "inline" => run_workloads(&[("inline", workloads::caches::run_inline)], options.bench, options.out.as_deref()),
+        name => {
+            let workload = ALL.into_iter().find(|workload| workload.0 == name).ok_or(USAGE)?;
+            run_workloads(&[workload], options.bench, options.out.as_deref())
+        }
     }
 }
 
-fn run_cells(options: Options) -> Result<(), String> {
-    let plan = Plan {
-        sizes: options.sizes.unwrap_or_else(|| vec![1_000, 100_000, 1_000_000]),
-        rounds: options.rounds.unwrap_or(if options.quick { 5 } else { 41 }),
-        only: options.only,
-        are_tokens_inline: options.inline,
-    };
-    announce();
-    let mut rows = Vec::new();
-    cells::run(&plan, |row| {
-        if rows.is_empty() {
-            println!("{}", report::header(row));
-        }
-        println!("{}", report::line(row));
-        rows.push(row.clone());
-    });
-    if rows.is_empty() {
-        return Err("no such cell".into());
-    }
-    for (path, is_json) in [(options.json, true), (options.csv, false)] {
-        if let Some(path) = path {
-            report::write(&path, is_json, &rows).map_err(|error| format!("{}: {error}", path.display()))?;
-        }
-    }
-    Ok(())
-}
-
-fn announce() {
+fn run_workloads(all: &[(&str, Run)], mut bench: Bench, out: Option<&Path>) -> Result<(), String> {
     for (name, value) in report::provenance() {
         println!("{name}: {value}");
     }
-    println!();
-}
-
-fn profile(arguments: &[String]) -> Result<(), String> {
-    let [store, cell, entries, operations] = arguments else { return Err(USAGE.into()) };
-    let nanoseconds =
-        cells::profile(store, cell, number(entries)?, number(operations)?).ok_or("no such store or cell")?;
-    println!("{nanoseconds:.1} ns");
-    Ok(())
+    let mut count = 0;
+    for (name, run) in all {
+        let start = std::time::Instant::now();
+        println!();
+        run(&mut bench)?;
+        progress::tell("");
+        let (rows, left_out) = (std::mem::take(&mut bench.rows), std::mem::take(&mut bench.left_out));
+        left_out.iter().for_each(|note| println!("{note}"));
+        println!("{name}: {} rows in {:.1} s", rows.len(), start.elapsed().as_secs_f64());
+        if let Some(out) = out {
+            report::write(out, name, &rows, &left_out)?;
+        }
+        count += rows.len();
+    }
+    // A replay without its log, alone, has none.
+    if count == 0 && all.iter().all(|(name, _)| *name != "replay") { Err("no such cell".into()) } else { Ok(()) }
 }
 
 fn options(arguments: &[String]) -> Result<Options, String> {
@@ -124,13 +124,12 @@ fn options(arguments: &[String]) -> Result<Options, String> {
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or_else(|| format!("{argument} needs a value\n\n{USAGE}"));
         match argument.as_str() {
-            "--quick" => options.quick = true,
-            "--inline" => options.inline = true,
-            "--rounds" => options.rounds = Some(number(value()?)?),
-            "--sizes" => options.sizes = Some(value()?.split(',').map(number).collect::<Result<_, _>>()?),
-            "--only" => options.only = Some(value()?.clone()),
-            "--json" => options.json = Some(value()?.into()),
-            "--csv" => options.csv = Some(value()?.into()),
+            "--quick" => options.bench.is_quick = true,
+            "--rounds" => options.bench.rounds = Some(number(value()?)?),
+            "--sizes" => options.bench.sizes = Some(value()?.split(',').map(number).collect::<Result<_, _>>()?),
+            "--only" => options.bench.only = Some(value()?.clone()),
+            "--out" => options.out = Some(value()?.into()),
+            folder if !folder.starts_with('-') && options.folder.is_none() => options.folder = Some(folder.into()),
             _ => return Err(format!("{argument}: unknown\n\n{USAGE}")),
         }
     }
