@@ -9,6 +9,8 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 here=$PWD
+# The copy is built offline.
+cargo fetch --quiet --locked
 SECONDS_EACH=60
 SHARED=(absent-before-cut absent-without-validation expire-undecided no-freeze refile-looks-once update-unclosed)
 

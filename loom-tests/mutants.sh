@@ -7,6 +7,8 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 here=$PWD
+# The copy is built offline.
+cargo fetch --quiet --locked
 tree=$(mktemp -d)
 trap 'rm -rf "$tree"' EXIT
 mkdir "$tree/main"

@@ -8,6 +8,8 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 here=$PWD
+# The copy is built offline.
+cargo fetch --quiet --locked
 
 # Not these: shuttle is sequentially consistent, so a weakened ordering or a missing fence changes nothing here. They are
 # loom's: *-relaxed, *-without-fence*, and

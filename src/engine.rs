@@ -699,6 +699,7 @@ impl<N: Timed> Engine<N> {
         // Handling one record deals with all entries of its hash, so once will do for equal ones.
         records.sort_unstable();
         records.dedup();
+        self.prefetch_many(records, &guard);
         for hash in records.drain(..) {
             *removed += self.handle(hash, tick, now, &guard);
         }

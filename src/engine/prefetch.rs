@@ -17,6 +17,13 @@ impl<N: Timed> Engine<N> {
         self.map.prefetch_nodes(hash, guard);
     }
 
+    /// Asks for what finds of all these hashes read: buckets, then nodes.
+    #[inline]
+    pub fn prefetch_many(&self, hashes: &[u64], guard: &Guard) {
+        hashes.iter().for_each(|&hash| self.map.prefetch_bucket(hash, guard));
+        hashes.iter().for_each(|&hash| self.map.prefetch_nodes(hash, guard));
+    }
+
     /// Looks many hashes up, some at a time, so that their cache misses overlap: first all buckets are asked for, then all nodes. `each` is given the
     /// number of each and the node that `eq`, told of the number, finds.
     #[inline]
@@ -33,9 +40,8 @@ impl<N: Timed> Engine<N> {
             let mut hashes = [0; BATCH];
             for (index, slot) in hashes[..batch].iter_mut().enumerate() {
                 *slot = hash(start + index);
-                self.map.prefetch_bucket(*slot, guard);
             }
-            hashes[..batch].iter().for_each(|&hash| self.prefetch_nodes(hash, guard));
+            self.prefetch_many(&hashes[..batch], guard);
             for (index, &hash) in hashes[..batch].iter().enumerate() {
                 each(start + index, self.find(hash, |node| eq(start + index, node), guard));
             }
