@@ -2,7 +2,7 @@
 //! and a late one changes nothing any more.
 //!
 //! Explored: two helpers of one growth, with spills on both sides; a late helper against a change of a destination; a find that follows.
-//! Breaks caught: a slot that is vacated to UNSET, a destination published without its slots, a spill retired twice or too early.
+//! Breaks caught: a destination published without its slots, a spill retired twice or too early.
 
 use std::cmp::Ordering;
 
