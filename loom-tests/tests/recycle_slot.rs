@@ -96,6 +96,31 @@ fn find_against_reuse() {
     });
 }
 
+/// M claims slot 1 in vain, and leaves its tag there; P, which comes after, must have its own: tags are changed by what they were.
+#[test]
+fn insert_after_withdrawal() {
+    const O: Key = Key::new(0, 11, 3);
+    const P: Key = Key::new(0, 13, 4);
+    Model::new("insert_after_withdrawal").plain(4).rmw(4).explore(&[true, false], || {
+        let map = Map::of(&[K]);
+        let (inserted, ()) = pair(
+            &map,
+            |map| {
+                let guard = pin();
+                let seat = map.0.seek(M.hash, |node| *node.key() == M, &guard);
+                map.0.put(&seat, node(M, 2, 1), &guard).is_ok()
+            },
+            |map| {
+                assert_eq!(map.cut(K), Some(1));
+                assert_eq!((map.add(O, 3), map.add(P, 4)), (Ok(()), Ok(())));
+                assert_eq!(map.find(P), Some(4), "it has another's tag");
+            },
+        );
+        map.assert_holds(if inserted { &[O, P, M] } else { &[O, P] });
+        inserted
+    });
+}
+
 /// K gives a slot up and M takes it: who finds M finds all of it.
 #[test]
 fn insert_into_a_vacated_slot() {

@@ -153,6 +153,19 @@ fn update_against_hit_under_idle_time() {
     });
 }
 
+/// A hit that read the longer time to live before a touch shortened it does not postpone the end beyond the touch's.
+#[test]
+fn touch_against_hit_under_idle_time() {
+    Model::new("touch_against_hit_under_idle_time").plain(5).rmw(3).explore(&[(true, Some(10))], || {
+        let idle = idle_cache(4);
+        idle.1.advance(Duration::from_secs(2));
+        let touch = |(cache, _): &Idle| cache.touch(&1, Duration::from_secs(1));
+        let done = pair(&idle, touch, |(cache, _)| cache.get(&1));
+        assert_lives(&idle, 1);
+        done
+    });
+}
+
 /// The time to live of a touch is not lost on the entry that is being replaced, though the deadline, which the idle time decides,
 /// looks the same.
 #[test]

@@ -235,6 +235,7 @@ impl Chunk {
         for place in &self.places {
             // Ordering: Acquire [file-versus-take]: the sweeper sees the entry that the record stands for. Nothing is released: a late
             // pusher only learns that it is late.
+            // No model shows its Acquire: their reclaimer fences as the chunk is retired, before anyone looks at what was taken. The real one need not.
             let record = place.swap(TAKEN, Ordering::Acquire);
             if record >= RECORD_MIN {
                 records.push(record);

@@ -224,8 +224,9 @@ impl<N> Line<N> {
         // Ordering: Relaxed: a glance; the CAS decides.
         let free = target.load(Ordering::Relaxed);
         (free.is_null() || free == empty())
-            // Ordering: Acquire [recycle-slot] with the Release of `vacate`. No Release: for `load`, this read-modify-write goes on with the
-            // release sequence of that `vacate` (C++20 [intro.races]).
+            // Ordering: Acquire [recycle-slot] with the Release of `vacate`: the slot's tag, as its last claimant left it, is what `set_tag` goes by.
+            // No Release: for `load`, this read-modify-write goes on with the release sequence of that `vacate` (C++20 [intro.races]).
+            // No model shows its Acquire: `rename_against_delete_against_save` did (a save was lost) before slots were chosen by their tags.
             && target.compare_exchange(free, word, Ordering::Acquire, Ordering::Relaxed).is_ok()
     }
 
