@@ -7,8 +7,8 @@ use super::Engine;
 use crate::epoch::{Guard, Ref};
 use crate::expiry::Timed;
 
-/// Keys of a batch whose misses overlap: about as many as a core can have outstanding.
-const BATCH: usize = 16;
+/// How many keys a batch is ahead with buckets of where it is with nodes, and with these of where it is with finds.
+const STAGE: usize = 8;
 
 impl<N: Timed> Engine<N> {
     /// Asks the caches for all that a find of this hash reads.
@@ -24,8 +24,8 @@ impl<N: Timed> Engine<N> {
         hashes.iter().for_each(|&hash| self.map.prefetch_nodes(hash, guard));
     }
 
-    /// Looks many hashes up, some at a time, so that their cache misses overlap: first all buckets are asked for, then all nodes. `each` is given the
-    /// number of each and the node that `eq`, told of the number, finds.
+    /// Looks many hashes up, so that their cache misses overlap: a pipeline that asks for a bucket, then, [`STAGE`] keys later, for its node, and
+    /// looks the key up as many later. `each` is given the number of each and the node that `eq`, told of the number, finds.
     #[inline]
     pub fn find_many<'g>(
         &self,
@@ -35,15 +35,21 @@ impl<N: Timed> Engine<N> {
         guard: &'g Guard,
         mut each: impl FnMut(usize, Option<Ref<'g, N>>),
     ) {
-        for start in (0..count).step_by(BATCH) {
-            let batch = BATCH.min(count - start);
-            let mut hashes = [0; BATCH];
-            for (index, slot) in hashes[..batch].iter_mut().enumerate() {
-                *slot = hash(start + index);
+        let mut hashes = [0; 4 * STAGE];
+        for turn in 0..count.saturating_add(2 * STAGE) {
+            if turn < count {
+                let hash = hash(turn);
+                hashes[turn % hashes.len()] = hash;
+                self.map.prefetch_bucket(hash, guard);
             }
-            self.prefetch_many(&hashes[..batch], guard);
-            for (index, &hash) in hashes[..batch].iter().enumerate() {
-                each(start + index, self.find(hash, |node| eq(start + index, node), guard));
+            if let Some(index) = turn.checked_sub(STAGE)
+                && index < count
+            {
+                self.map.prefetch_nodes(hashes[index % hashes.len()], guard);
+            }
+            if let Some(index) = turn.checked_sub(2 * STAGE) {
+                let hash = hashes[index % hashes.len()];
+                each(index, self.find(hash, |node| eq(index, node), guard));
             }
         }
     }
