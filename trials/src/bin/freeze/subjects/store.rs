@@ -119,6 +119,8 @@ pub fn flush() {
         (0..50).for_each(|_| {
             cache.sweep();
         });
+        // What this thread keeps for its next nodes is not lost.
+        fleeting::release_thread_memory();
         if allocator::bytes() >= before {
             return;
         }
