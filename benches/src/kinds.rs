@@ -6,6 +6,7 @@
 use std::borrow::Borrow;
 use std::fmt::Debug;
 use std::hash::Hash;
+use std::marker::PhantomData;
 use std::sync::Arc;
 
 /// A session's token.
@@ -61,28 +62,36 @@ fn token(random: &mut fastrand::Rng) -> Token {
     token
 }
 
-fn marked<'d>(draft: &'d mut Vec<u8>, with: &[u8]) -> &'d [u8] {
-    draft[..8].copy_from_slice(&with[..8]);
-    draft
+/// Keys of the kinds whose values are bytes behind an `Arc`; as in [`Kind`].
+pub trait Keys: Send + Sync + 'static {
+    type Key: Hash + Eq + ?Sized;
+    type Owned: Borrow<Self::Key> + Hash + Eq + Ord + Clone + Debug + Send + Sync + 'static;
+    type Query: AsRef<[u8]> + Clone + Send + Sync + 'static;
+
+    const NAME: &'static str;
+
+    fn own(key: &Self::Key) -> Self::Owned;
+    fn query(random: &mut fastrand::Rng) -> Self::Query;
+    fn key(query: &Self::Query) -> &Self::Key;
 }
 
-/// Sessions: tokens of any length, each in a box of its own.
-pub struct Boxed;
+/// Keys of some sort to bytes.
+pub struct Bytes<K>(PhantomData<K>);
 
-impl Kind for Boxed {
-    type Key = [u8];
-    type Owned = Box<[u8]>;
-    type Query = Token;
+impl<K: Keys> Kind for Bytes<K> {
+    type Key = K::Key;
+    type Owned = K::Owned;
+    type Query = K::Query;
     type Value = [u8];
     type Kept = Arc<[u8]>;
     type Draft = Vec<u8>;
 
     fn name() -> &'static str {
-        "sessions"
+        K::NAME
     }
 
-    fn own(key: &[u8]) -> Box<[u8]> {
-        key.into()
+    fn own(key: &K::Key) -> K::Owned {
+        K::own(key)
     }
 
     fn keep(value: &[u8]) -> Arc<[u8]> {
@@ -91,6 +100,44 @@ impl Kind for Boxed {
 
     fn view(kept: &Arc<[u8]>) -> &[u8] {
         kept
+    }
+
+    fn query(random: &mut fastrand::Rng) -> K::Query {
+        K::query(random)
+    }
+
+    fn key(query: &K::Query) -> &K::Key {
+        K::key(query)
+    }
+
+    fn draft(bytes: usize) -> Vec<u8> {
+        vec![7; bytes]
+    }
+
+    fn mark<'d>(draft: &'d mut Vec<u8>, query: &K::Query) -> &'d [u8] {
+        draft[..8].copy_from_slice(&query.as_ref()[..8]);
+        draft
+    }
+
+    fn fits(query: &K::Query, value: &[u8]) -> bool {
+        value[..8] == query.as_ref()[..8]
+    }
+}
+
+/// Sessions: tokens of any length, each in a box of its own.
+pub type Boxed = Bytes<BoxedTokens>;
+
+pub struct BoxedTokens;
+
+impl Keys for BoxedTokens {
+    type Key = [u8];
+    type Owned = Box<[u8]>;
+    type Query = Token;
+
+    const NAME: &'static str = "sessions";
+
+    fn own(key: &[u8]) -> Box<[u8]> {
+        key.into()
     }
 
     fn query(random: &mut fastrand::Rng) -> Token {
@@ -100,45 +147,22 @@ impl Kind for Boxed {
     fn key(query: &Token) -> &[u8] {
         query
     }
-
-    fn draft(bytes: usize) -> Vec<u8> {
-        vec![7; bytes]
-    }
-
-    fn mark<'d>(draft: &'d mut Vec<u8>, query: &Token) -> &'d [u8] {
-        marked(draft, query)
-    }
-
-    fn fits(query: &Token, value: &[u8]) -> bool {
-        value[..8] == query[..8]
-    }
 }
 
 /// Sessions whose tokens all have 32 bytes, which the peers keep inline.
-pub struct Inline;
+pub type Inline = Bytes<InlineTokens>;
 
-impl Kind for Inline {
+pub struct InlineTokens;
+
+impl Keys for InlineTokens {
     type Key = Token;
     type Owned = Token;
     type Query = Token;
-    type Value = [u8];
-    type Kept = Arc<[u8]>;
-    type Draft = Vec<u8>;
 
-    fn name() -> &'static str {
-        "inline"
-    }
+    const NAME: &'static str = "inline";
 
     fn own(key: &Token) -> Token {
         *key
-    }
-
-    fn keep(value: &[u8]) -> Arc<[u8]> {
-        value.into()
-    }
-
-    fn view(kept: &Arc<[u8]>) -> &[u8] {
-        kept
     }
 
     fn query(random: &mut fastrand::Rng) -> Token {
@@ -148,17 +172,30 @@ impl Kind for Inline {
     fn key(query: &Token) -> &Token {
         query
     }
+}
 
-    fn draft(bytes: usize) -> Vec<u8> {
-        vec![7; bytes]
+/// `Cache<String, Arc<[u8]>>`: strings of 32 characters.
+pub type Strings = Bytes<StringKeys>;
+
+pub struct StringKeys;
+
+impl Keys for StringKeys {
+    type Key = str;
+    type Owned = String;
+    type Query = String;
+
+    const NAME: &'static str = "string";
+
+    fn own(key: &str) -> String {
+        key.into()
     }
 
-    fn mark<'d>(draft: &'d mut Vec<u8>, query: &Token) -> &'d [u8] {
-        marked(draft, query)
+    fn query(random: &mut fastrand::Rng) -> String {
+        (0..32).map(|_| random.alphanumeric()).collect()
     }
 
-    fn fits(query: &Token, value: &[u8]) -> bool {
-        value[..8] == query[..8]
+    fn key(query: &String) -> &str {
+        query
     }
 }
 
@@ -208,53 +245,5 @@ impl Kind for Numbers {
 
     fn fits(query: &u64, value: &u64) -> bool {
         *value == !*query
-    }
-}
-
-/// `Cache<String, Arc<[u8]>>`: strings of 32 characters.
-pub struct Strings;
-
-impl Kind for Strings {
-    type Key = str;
-    type Owned = String;
-    type Query = String;
-    type Value = [u8];
-    type Kept = Arc<[u8]>;
-    type Draft = Vec<u8>;
-
-    fn name() -> &'static str {
-        "string"
-    }
-
-    fn own(key: &str) -> String {
-        key.into()
-    }
-
-    fn keep(value: &[u8]) -> Arc<[u8]> {
-        value.into()
-    }
-
-    fn view(kept: &Arc<[u8]>) -> &[u8] {
-        kept
-    }
-
-    fn query(random: &mut fastrand::Rng) -> String {
-        (0..32).map(|_| random.alphanumeric()).collect()
-    }
-
-    fn key(query: &String) -> &str {
-        query
-    }
-
-    fn draft(bytes: usize) -> Vec<u8> {
-        vec![7; bytes]
-    }
-
-    fn mark<'d>(draft: &'d mut Vec<u8>, query: &String) -> &'d [u8] {
-        marked(draft, query.as_bytes())
-    }
-
-    fn fits(query: &String, value: &[u8]) -> bool {
-        value[..8] == query.as_bytes()[..8]
     }
 }

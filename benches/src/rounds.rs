@@ -161,6 +161,11 @@ pub fn slices<I>(
     })
 }
 
+/// Something of each sample of each contestant.
+pub fn of_each<V, R>(measured: &[(&'static str, Vec<V>)], of: impl Fn(&V) -> R) -> Vec<(&'static str, Vec<R>)> {
+    measured.iter().map(|(name, all)| (*name, all.iter().map(&of).collect())).collect()
+}
+
 /// Asks for a sample of every contestant, round by round, in a fresh random order.
 pub fn interleave<C, V>(
     label: &str,

@@ -5,7 +5,6 @@
 //! time to live of the entry's own.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use ahash::RandomState;
 use fibre_cache::{Cache, CacheBuilder};
@@ -46,24 +45,8 @@ impl<T: Kind> Store for Fibre<T> {
         self.0.get(key, |value| f(T::view(value)))
     }
 
-    fn touch(&self, _: &T::Key, _: &Terms) -> bool {
-        unreachable!("lacks it")
-    }
-
-    fn find_and_touch(&self, _: &T::Key, _: &Terms, _: Duration) -> Option<Arc<T::Kept>> {
-        unreachable!("lacks it")
-    }
-
     fn save(&self, key: &T::Key, value: &T::Value, terms: &Terms) {
         self.0.insert_with_ttl(T::own(key), T::keep(value), 1, terms.ttl);
-    }
-
-    fn add(&self, key: &T::Key, value: &T::Value, terms: &Terms) {
-        self.save(key, value, terms);
-    }
-
-    fn create(&self, _: &T::Key, _: &T::Value, _: &Terms) -> bool {
-        unreachable!("lacks it")
     }
 
     fn delete(&self, key: &T::Key) -> bool {

@@ -147,10 +147,6 @@ impl<T: Kind> Store for FleetingCache<T> {
         self.0.insert_with_ttl(T::own(key), T::keep(value), terms.ttl);
     }
 
-    fn add(&self, key: &T::Key, value: &T::Value, terms: &Terms) {
-        self.save(key, value, terms);
-    }
-
     /// `insert_if_absent` takes the cache's own time to live, `compute` one of the entry's.
     fn create(&self, key: &T::Key, value: &T::Value, terms: &Terms) -> bool {
         use fleeting::{Op, Outcome};

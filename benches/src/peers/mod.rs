@@ -68,7 +68,7 @@ pub enum Ability {
     FollowClock,
 }
 
-/// A store of some kind of entries.
+/// A store of some kind of entries. What it lacks it need not have; the rest a test asks of each.
 pub trait Store: Send + Sync + 'static {
     type Kind: Kind;
 
@@ -95,20 +95,32 @@ pub trait Store: Send + Sync + 'static {
     fn view(found: &Self::Found) -> &ValueOf<Self>;
 
     /// Without a reference count, under whatever guard the store has.
-    fn lend<R>(&self, key: &KeyOf<Self>, f: impl FnOnce(&ValueOf<Self>) -> R) -> Option<R>;
-    fn touch(&self, key: &KeyOf<Self>, terms: &Terms) -> bool;
+    fn lend<R>(&self, _key: &KeyOf<Self>, _f: impl FnOnce(&ValueOf<Self>) -> R) -> Option<R> {
+        unreachable!("lacks it")
+    }
+
+    fn touch(&self, _key: &KeyOf<Self>, _terms: &Terms) -> bool {
+        unreachable!("lacks it")
+    }
 
     /// Finds, and touches if the deadline would move by this much; as a careful user would write it.
-    fn find_and_touch(&self, key: &KeyOf<Self>, terms: &Terms, if_by: Duration) -> Option<Self::Found>;
+    fn find_and_touch(&self, _key: &KeyOf<Self>, _terms: &Terms, _if_by: Duration) -> Option<Self::Found> {
+        unreachable!("lacks it")
+    }
 
     /// Replaces or inserts.
     fn save(&self, key: &KeyOf<Self>, value: &ValueOf<Self>, terms: &Terms);
 
     /// Inserts what is known to be absent, the cheapest way.
-    fn add(&self, key: &KeyOf<Self>, value: &ValueOf<Self>, terms: &Terms);
+    fn add(&self, key: &KeyOf<Self>, value: &ValueOf<Self>, terms: &Terms) {
+        self.save(key, value, terms);
+    }
 
     /// Saves only if there is no live entry.
-    fn create(&self, key: &KeyOf<Self>, value: &ValueOf<Self>, terms: &Terms) -> bool;
+    fn create(&self, _key: &KeyOf<Self>, _value: &ValueOf<Self>, _terms: &Terms) -> bool {
+        unreachable!("lacks it")
+    }
+
     fn delete(&self, key: &KeyOf<Self>) -> bool;
     fn len(&self) -> usize;
 
@@ -180,6 +192,25 @@ impl<V> Timed<V> {
         if is_live && u128::from(new.saturating_sub(old)) >= if_by.as_nanos() {
             self.deadline.store(new, Ordering::Relaxed);
         }
+        is_live
+    }
+}
+
+/// A scan for what is due, as the peers by hand sweep.
+struct Purge {
+    now: u64,
+    removed: usize,
+}
+
+impl Purge {
+    fn begin() -> Self {
+        Purge { now: clock::coarse(), removed: 0 }
+    }
+
+    /// Whether an entry stays; counts those that do not.
+    fn keeps<V>(&mut self, entry: &Timed<V>) -> bool {
+        let is_live = entry.is_live_at(self.now);
+        self.removed += usize::from(!is_live);
         is_live
     }
 }

@@ -59,10 +59,6 @@ impl<T: Kind> Store for Moka<T> {
         T::view(found)
     }
 
-    fn lend<R>(&self, _: &T::Key, _: impl FnOnce(&T::Value) -> R) -> Option<R> {
-        unreachable!("lacks it")
-    }
-
     fn touch(&self, key: &T::Key, terms: &Terms) -> bool {
         let touched = self.0.entry(T::own(key)).and_compute_with(|old| match old {
             Some(old) => Op::Put(Entry { value: old.into_value().value, ttl: terms.ttl }),
@@ -78,10 +74,6 @@ impl<T: Kind> Store for Moka<T> {
 
     fn save(&self, key: &T::Key, value: &T::Value, terms: &Terms) {
         self.0.insert(T::own(key), Entry { value: T::keep(value), ttl: terms.ttl });
-    }
-
-    fn add(&self, key: &T::Key, value: &T::Value, terms: &Terms) {
-        self.save(key, value, terms);
     }
 
     fn create(&self, key: &T::Key, value: &T::Value, terms: &Terms) -> bool {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use ahash::RandomState;
 use papaya::{Compute, HashMap, Operation};
 
-use super::{Ability, Store, Terms, Timed};
+use super::{Ability, Purge, Store, Terms, Timed};
 use crate::clock;
 use crate::kinds::Kind;
 
@@ -58,10 +58,6 @@ impl<T: Kind> Store for Papaya<T> {
         self.0.pin().insert(T::own(key), Timed::new(T::keep(value), terms));
     }
 
-    fn add(&self, key: &T::Key, value: &T::Value, terms: &Terms) {
-        self.save(key, value, terms);
-    }
-
     fn create(&self, key: &T::Key, value: &T::Value, terms: &Terms) -> bool {
         let map = self.0.pin();
         let Err(taken) = map.try_insert(T::own(key), Timed::new(T::keep(value), terms)) else { return true };
@@ -84,13 +80,9 @@ impl<T: Kind> Store for Papaya<T> {
     }
 
     fn sweep(&self) -> usize {
-        let (now, mut removed) = (clock::coarse(), 0);
-        self.0.pin().retain(|_, entry| {
-            let is_live = entry.is_live_at(now);
-            removed += usize::from(!is_live);
-            is_live
-        });
-        removed
+        let mut purge = Purge::begin();
+        self.0.pin().retain(|_, entry| purge.keeps(entry));
+        purge.removed
     }
 
     fn iterate(&self, mut each: impl FnMut(&T::Value)) -> usize {

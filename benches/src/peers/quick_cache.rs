@@ -1,8 +1,6 @@
 //! `quick_cache`: a small, fast, bounded cache with locks by shard. It has **no expiry**, so it does less in every cell than all others; its
 //! capacity is eight millions or four times what it is to hold, so that nothing is evicted (its tables are not presized by that).
 
-use std::time::Duration;
-
 use ahash::RandomState;
 use quick_cache::UnitWeighter;
 use quick_cache::sync::{Cache, DefaultLifecycle, GuardResult};
@@ -40,24 +38,8 @@ impl<T: Kind> Store for Quick<T> {
         T::view(found)
     }
 
-    fn lend<R>(&self, _: &T::Key, _: impl FnOnce(&T::Value) -> R) -> Option<R> {
-        unreachable!("lacks it")
-    }
-
-    fn touch(&self, _: &T::Key, _: &Terms) -> bool {
-        unreachable!("lacks it")
-    }
-
-    fn find_and_touch(&self, _: &T::Key, _: &Terms, _: Duration) -> Option<T::Kept> {
-        unreachable!("lacks it")
-    }
-
     fn save(&self, key: &T::Key, value: &T::Value, _: &Terms) {
         self.0.insert(T::own(key), T::keep(value));
-    }
-
-    fn add(&self, key: &T::Key, value: &T::Value, terms: &Terms) {
-        self.save(key, value, terms);
     }
 
     fn create(&self, key: &T::Key, value: &T::Value, _: &Terms) -> bool {

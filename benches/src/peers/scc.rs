@@ -6,7 +6,7 @@ use ahash::RandomState;
 use scc::HashMap;
 use scc::hash_map::Entry;
 
-use super::{Ability, Store, Terms, Timed};
+use super::{Ability, Purge, Store, Terms, Timed};
 use crate::clock;
 use crate::kinds::Kind;
 
@@ -78,13 +78,9 @@ impl<T: Kind> Store for Scc<T> {
     }
 
     fn sweep(&self) -> usize {
-        let (now, mut removed) = (clock::coarse(), 0);
-        self.0.retain_sync(|_, entry| {
-            let is_live = entry.is_live_at(now);
-            removed += usize::from(!is_live);
-            is_live
-        });
-        removed
+        let mut purge = Purge::begin();
+        self.0.retain_sync(|_, entry| purge.keeps(entry));
+        purge.removed
     }
 
     fn iterate(&self, mut each: impl FnMut(&T::Value)) -> usize {

@@ -95,28 +95,15 @@ impl<T: Kind> Store for Skip<T> {
             drop(old);
             return;
         }
-        self.put(key, new);
+        self.put(key, new, |_| false);
     }
 
     fn add(&self, key: &T::Key, value: &T::Value, terms: &Terms) {
-        self.put(key, Timed::new(T::keep(value), terms));
+        self.put(key, Timed::new(T::keep(value), terms), |_| false);
     }
 
     fn create(&self, key: &T::Key, value: &T::Value, terms: &Terms) -> bool {
-        let new = Timed::new(T::keep(value), terms);
-        let to = deadline(&new);
-        match self.map.entry(T::own(key)) {
-            Entry::Occupied(old) if old.get().is_live() => return false,
-            Entry::Occupied(mut entry) => {
-                let old = entry.insert(new);
-                self.refile(T::own(key), deadline(&old), to);
-            }
-            Entry::Vacant(vacant) => {
-                let _locked = vacant.insert(new);
-                self.index.insert((to, T::own(key)));
-            }
-        }
-        true
+        self.put(key, Timed::new(T::keep(value), terms), Timed::is_live)
     }
 
     fn delete(&self, key: &T::Key) -> bool {
@@ -154,9 +141,11 @@ impl<T: Kind> Store for Skip<T> {
 }
 
 impl<T: Kind> Skip<T> {
-    fn put(&self, key: &T::Key, new: Timed<T::Kept>) {
+    /// Puts an entry, unless the key is taken by what is there.
+    fn put(&self, key: &T::Key, new: Timed<T::Kept>, is_taken: impl FnOnce(&Timed<T::Kept>) -> bool) -> bool {
         let to = deadline(&new);
         match self.map.entry(T::own(key)) {
+            Entry::Occupied(old) if is_taken(old.get()) => return false,
             Entry::Occupied(mut entry) => {
                 let old = entry.insert(new);
                 self.refile(T::own(key), deadline(&old), to);
@@ -166,5 +155,6 @@ impl<T: Kind> Skip<T> {
                 self.index.insert((to, T::own(key)));
             }
         }
+        true
     }
 }

@@ -107,12 +107,12 @@ pub fn run(bench: &mut Bench) -> Result<(), String> {
         let measured = rounds::interleave(&label, &entrants, bench.rounds(2, full.div_ceil(2)), |one| one.name, sample);
         if entries >= MANY {
             let time = |timed: &Timed| timed.took.as_nanos() as f64 / entries as f64;
-            row.add_group(measured.iter().map(|(name, all)| (*name, all.iter().map(time).collect())).collect());
+            row.add_group(rounds::of_each(&measured, time));
             bench.push(row.clone())?;
         }
         for (cell, is_growing) in [("grow", true), ("refill", false)] {
             let of = |timed: &Timed| if is_growing { timed.growing.clone() } else { timed.refilling.clone() };
-            let stores: Vec<_> = measured.iter().map(|(name, all)| (*name, all.iter().map(of).collect())).collect();
+            let stores = rounds::of_each(&measured, of);
             row.cell = cell.into();
             percentile_rows(&row, &stores).into_iter().try_for_each(|row| bench.push(row))?;
         }

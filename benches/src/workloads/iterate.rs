@@ -119,11 +119,11 @@ pub fn run(bench: &mut Bench) -> Result<(), String> {
         let measured = rounds::interleave(&label, &runs, bench.rounds(1, 9), |run| run.0, sample);
         let mut row = Row::new("iterate", "iterate", entries, 1, "ns");
         let time = |pass: &Pass| pass.took.as_nanos() as f64 / entries as f64;
-        row.add_group(measured.iter().map(|(name, all)| (*name, all.iter().map(time).collect())).collect());
+        row.add_group(rounds::of_each(&measured, time));
         bench.push(row.clone())?;
         for (cell, is_floor) in [("find beside", false), ("find busy elsewhere", true)] {
             let finds = |pass: &Pass| if is_floor { pass.floor.clone() } else { pass.beside.clone() };
-            let stores: Vec<_> = measured.iter().map(|(name, all)| (*name, all.iter().map(finds).collect())).collect();
+            let stores = rounds::of_each(&measured, finds);
             row.cell = cell.into();
             percentile_rows(&row, &stores).into_iter().try_for_each(|row| bench.push(row))?;
         }

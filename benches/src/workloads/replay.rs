@@ -133,7 +133,7 @@ pub fn run(bench: &mut Bench) -> Result<(), String> {
     let requests = (log.requests.len() * copies) as f64;
     let mut row = Row::new("replay", "replay", tokens.len(), 1, "ns");
     let time = |(took, _): &(Duration, usize)| took.as_nanos() as f64 / requests;
-    row.add_group(measured.iter().map(|(name, all)| (*name, all.iter().map(time).collect())).collect());
+    row.add_group(rounds::of_each(&measured, time));
     bench.push(row)
 }
 

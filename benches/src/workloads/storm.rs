@@ -185,7 +185,7 @@ pub fn run(bench: &mut Bench) -> Result<(), String> {
             let measured = rounds::interleave(&label, &entrants, bench.rounds(1, 2), |one| one.name, sample);
             let of = |event: usize| -> Vec<_> {
                 let finds = |windows: &Windows| windows[event].1.clone();
-                measured.iter().map(|(name, all)| (*name, all.iter().map(finds).collect())).collect()
+                rounds::of_each(&measured, finds)
             };
             for (event, (cell, _)) in EVENTS.iter().enumerate() {
                 let row = Row::new("storm", *cell, entries, readers, "ns");
@@ -193,7 +193,7 @@ pub fn run(bench: &mut Bench) -> Result<(), String> {
             }
             let purge = |windows: &Windows| windows[2].0.as_secs_f64() * 1e3;
             let mut row = Row::new("storm", "purge time", entries, readers, "ms");
-            row.add_group(measured.iter().map(|(name, all)| (*name, all.iter().map(purge).collect())).collect());
+            row.add_group(rounds::of_each(&measured, purge));
             bench.push(row)?;
         }
     }
