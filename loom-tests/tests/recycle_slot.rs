@@ -60,7 +60,7 @@ fn find_against_insert_against_remove() {
                 &map,
                 |map| {
                     let guard = pin();
-                    let seat = map.0.seek(L.hash, |node| *node.key() == L, &guard);
+                    let seat = seek(map, L, &guard);
                     map.0.put(&seat, node(L, 2, 1), &guard).is_ok()
                 },
                 |map| map.cut(K),
@@ -107,7 +107,7 @@ fn insert_after_withdrawal() {
             &map,
             |map| {
                 let guard = pin();
-                let seat = map.0.seek(M.hash, |node| *node.key() == M, &guard);
+                let seat = seek(map, M, &guard);
                 map.0.put(&seat, node(M, 2, 1), &guard).is_ok()
             },
             |map| {
