@@ -85,10 +85,11 @@ pub struct Counters {
 impl Counters {
     /// `counting` false leaves the counts of operations at zero; entries and records are always counted.
     pub fn new(counting: bool) -> Self {
+        let own = own_stripes();
         Counters {
             counting,
-            stripes: (0..own_stripes() + SHARED).map(|_| CachePadded::default()).collect(),
-            own: own_stripes(),
+            stripes: (0..own + SHARED).map(|_| CachePadded::default()).collect(),
+            own,
             records_handled: AtomicU64::new(0),
             sweeps: AtomicU64::new(0),
             last_sweep: AtomicU64::new(0),
