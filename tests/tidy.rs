@@ -112,6 +112,7 @@ fn each_thing_is_named_in_its_home_only() {
                 "map/node.rs",
                 "map/pool.rs",
                 "map/record.rs",
+                "map/spill.rs",
                 "map/table.rs",
                 "prefetch.rs",
             ],

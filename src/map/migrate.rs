@@ -33,17 +33,22 @@ use core::ptr::NonNull;
 
 use super::bucket::{Head, Header, Line, PUBLISHED_MAX, SLOTS, Tags, find_bit};
 use super::node::Node;
-use super::table::{BUCKETS_MIN, LOAD, Spill, Table, free_spill, free_table};
+use super::spill::Spill;
+use super::table::{BUCKETS_MIN, LOAD, Table, free_table};
 use super::{Map, Snapshot};
 use crate::epoch::{self, Guard, Ref};
 use crate::prefetch::prefetch;
 use crate::sync::Ordering;
 
-/// Buckets that one insert migrates beyond its own while a table grows.
-const STRIDE: usize = 8;
+/// Buckets that one insert migrates beyond its own while a table grows: few, so that no insert takes long. Growth begins at a mean of four entries
+/// a bucket, and so ends before it is four and a half.
+const STRIDE: usize = 2;
 
 /// Buckets that one step of the verifying pass looks at.
-const VERIFY: usize = 128;
+const VERIFY: usize = 32;
+
+/// How many buckets ahead nodes are asked for.
+const AHEAD: usize = 8;
 
 impl<N: Node> Map<N> {
     /// Whether `entries` are too many for the table.
@@ -106,8 +111,9 @@ impl<N: Node> Map<N> {
         if root.claimed.load(Ordering::Relaxed) < root.len() {
             let start = root.claimed.fetch_add(STRIDE, Ordering::Relaxed);
             let stride = start..root.len().min(start.saturating_add(STRIDE));
-            // Each node is read, for its hash: ask for all before.
-            stride.clone().for_each(|bucket| prefetch_nodes(&root, bucket));
+            // Each node is read, for its hash: ask for those that a later insert will move.
+            let later = stride.clone().map(|bucket| bucket + AHEAD).filter(|bucket| *bucket < root.len());
+            later.for_each(|bucket| prefetch_nodes(&root, bucket));
             stride.for_each(|bucket| _ = migrate(&root, bucket, guard));
             return;
         }
@@ -209,10 +215,10 @@ fn fill<N: Node>(next: &Table<N>, index: usize, content: &Snapshot<'_, N>) -> bo
         published |= 1 << direct;
         spill = Some(direct);
         let rest = mine[direct..].iter().flatten().chain(&more);
-        let word = Spill::into_word(rest.map(|node| (node.hash(), node.pointer())));
+        let word = Spill::into_word(count - direct, rest.map(|node| (node.hash(), node.pointer())));
         if !line.fill(direct, word) {
             // SAFETY: another helper's spill took the slot, so nobody ever saw this one.
-            unsafe { free_spill::<N>(word.cast()) };
+            unsafe { Spill::<N>::free(word.cast()) };
         }
     }
     head.fill_tags(tags);
@@ -224,7 +230,7 @@ fn retire_spill<N: Node>(header: Header, table: &Table<N>, bucket: usize, guard:
     let spill = table.bucket(bucket).1.load(slot).cast::<Spill<N>>();
     // SAFETY: E2: every destination is READY, so nobody follows the frozen slot from now on (G5); the winner
     // of the last destination is one thread.
-    unsafe { epoch::retire(spill, free_spill::<N>, guard) };
+    unsafe { Spill::retire(spill, guard) };
 }
 
 /// Releases every node of a table that nobody else can reach.
@@ -232,7 +238,7 @@ fn retire_spill<N: Node>(header: Header, table: &Table<N>, bucket: usize, guard:
 /// # Safety
 ///
 /// The caller has the map to itself, and no growth is under way.
-pub(super) unsafe fn release_all<N: Node>(table: &Table<N>) {
+pub(super) unsafe fn release_all<N: Node>(table: &Table<N>, guard: &Guard) {
     for bucket in 0..table.len() {
         let (head, line) = table.bucket(bucket);
         // Ordering: Relaxed: exclusive.
@@ -246,12 +252,11 @@ pub(super) unsafe fn release_all<N: Node>(table: &Table<N>) {
             None
         });
         if let Some(slot) = header.spill() {
-            let spill = line.load(slot).cast::<Spill<N>>();
             // SAFETY: M5: the header names the slot; exclusive, so it is alive.
-            let items = unsafe { &(*spill).items };
-            items.iter().for_each(|&(_, pointer)| release(pointer));
+            let spill = unsafe { Spill::reach(line.load(slot), guard) };
+            Spill::items(spill).iter().for_each(|&(_, pointer)| release(pointer));
             // SAFETY: nobody will reach it again.
-            unsafe { free_spill(spill) };
+            unsafe { Spill::free(spill.pointer().as_ptr()) };
         }
     }
 }

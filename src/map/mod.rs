@@ -75,6 +75,7 @@ mod migrate;
 mod node;
 mod pool;
 mod record;
+mod spill;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -89,7 +90,8 @@ use self::migrate::migrate;
 pub use self::node::{Node, Owned, Unlinked};
 pub use self::pool::drain as drain_pool;
 pub use self::record::{Record, Shared};
-use self::table::{Spill, Table, free_spill, free_table};
+use self::spill::{Item, Spill};
+use self::table::{Table, free_table};
 use crate::epoch::{self, Guard, Ref, reach};
 use crate::prefetch::prefetch;
 use crate::sync::{AtomicPtr, Ordering, TINY};
@@ -239,9 +241,10 @@ impl<N: Node> Map<N> {
                 Ok(Put { new, old: Some(old), crowded: false })
             }
             Place::Spilled { slot, spill, index, node: old } => {
-                let mut items = spill.items.to_vec();
-                items[index] = (node.hash(), node.pointer());
-                if !self.publish_spill(seat, items, slot, guard) {
+                let new = (node.hash(), node.pointer());
+                let items = Spill::items(spill).iter().enumerate();
+                let items = items.map(|(other, item)| if other == index { new } else { *item });
+                if !self.publish_spill(seat, Spill::items(spill).len(), items, slot, guard) {
                     return Err(node);
                 }
                 retire_spill(spill, guard);
@@ -266,16 +269,17 @@ impl<N: Node> Map<N> {
                 node
             }
             Place::Spilled { slot, spill, index, node } => {
-                let mut items = spill.items.to_vec();
-                items.swap_remove(index);
-                let done = if items.is_empty() {
+                let items = Spill::items(spill);
+                let left = items.len() - 1;
+                let done = if left == 0 {
                     let done = head.advance(header, header.changed(1 << slot, 0, None));
                     if done {
                         seat.line.vacate(slot);
                     }
                     done
                 } else {
-                    self.publish_spill(seat, items, slot, guard)
+                    let items = items[..index].iter().chain(&items[index + 1..]).copied();
+                    self.publish_spill(seat, left, items, slot, guard)
                 };
                 if !done {
                     return None;
@@ -313,8 +317,15 @@ impl<N: Node> Map<N> {
     }
 
     /// Publishes a spill in a fresh slot in place of `old_slot`, which holds a spill or the entry that moves there.
-    fn publish_spill(&self, seat: &Seat<'_, N>, items: Vec<(u64, NonNull<N>)>, old_slot: usize, guard: &Guard) -> bool {
-        let word = Spill::into_word(items);
+    fn publish_spill(
+        &self,
+        seat: &Seat<'_, N>,
+        length: usize,
+        items: impl Iterator<Item = Item<N>>,
+        old_slot: usize,
+        guard: &Guard,
+    ) -> bool {
+        let word = Spill::into_word(length, items);
         let slot = self.claim(seat, word, 0, guard);
         let published = slot.is_some_and(|slot| {
             let header = seat.header.changed(1 << old_slot, 1 << slot, Some(slot));
@@ -325,7 +336,7 @@ impl<N: Node> Map<N> {
         } else {
             slot.into_iter().for_each(|slot| seat.line.vacate(slot));
             // SAFETY: no header ever named its slot as the spill's, so nobody touched it (M5).
-            unsafe { free_spill::<N>(word.cast()) };
+            unsafe { Spill::<N>::free(word.cast()) };
         }
         published
     }
@@ -349,8 +360,9 @@ impl<N: Node> Map<N> {
         let published = if header.spill().is_some() {
             // SAFETY: M5: the header was just validated.
             let spill = unsafe { Spill::reach(word, guard) };
-            let items = spill.items.iter().copied().chain([added]).collect();
-            let published = self.publish_spill(seat, items, slot, guard);
+            let items = Spill::items(spill);
+            let length = items.len() + 1;
+            let published = self.publish_spill(seat, length, items.iter().copied().chain([added]), slot, guard);
             if published {
                 retire_spill(spill, guard);
             }
@@ -360,7 +372,7 @@ impl<N: Node> Map<N> {
             let moved = unsafe { NonNull::new_unchecked(word) };
             // SAFETY: E1, M3: the header was just validated.
             let moved = unsafe { reach(moved, guard) };
-            self.publish_spill(seat, vec![(moved.hash(), moved.pointer()), added], slot, guard)
+            self.publish_spill(seat, 2, [(moved.hash(), moved.pointer()), added].into_iter(), slot, guard)
         };
         if published { Ok(node.publish(guard)) } else { Err(node) }
     }
@@ -431,7 +443,7 @@ impl<N: Node> Drop for Map<N> {
         // SAFETY: `&mut self`: nobody else is in the map, so its root is alive.
         let table = unsafe { &*root };
         // SAFETY: nobody else is in the map, and growth is finished.
-        unsafe { migrate::release_all(table) };
+        unsafe { migrate::release_all(table, &guard) };
         // SAFETY: as above; it came from `Box::into_raw`.
         unsafe { free_table(root) };
     }
@@ -528,7 +540,7 @@ fn locate_spilled<'g, N: Node>(
     }
     // SAFETY: M5: the header was just validated.
     let spill = unsafe { Spill::reach(word, guard) };
-    for (index, &(other, pointer)) in spill.items.iter().enumerate() {
+    for (index, &(other, pointer)) in Spill::items(spill).iter().enumerate() {
         if other == hash {
             // SAFETY: E1, M3: the spill was published at the validation, and so were its nodes.
             let node = unsafe { reach(pointer, guard) };
@@ -584,7 +596,7 @@ impl<'g, N: Node> Snapshot<'g, N> {
     }
 
     fn nodes(&self) -> impl Iterator<Item = Ref<'g, N>> {
-        let spilled = self.spill.into_iter().flat_map(|spill| spill.get().items.iter());
+        let spilled = self.spill.into_iter().flat_map(Spill::items);
         // SAFETY: E1, M3: the spill was published under the guard, and so were its nodes.
         let spilled = spilled.map(|&(_, pointer)| unsafe { reach(pointer, self.guard) });
         self.slots.iter().flatten().copied().chain(spilled)
@@ -615,5 +627,5 @@ fn visit_bucket<'g, N: Node>(table: &Table<N>, bucket: usize, guard: &'g Guard, 
 
 fn retire_spill<N: Node>(spill: Ref<'_, Spill<N>>, guard: &Guard) {
     // SAFETY: E2, M6: the caller's header change unpublished it.
-    unsafe { epoch::retire(spill.pointer().as_ptr(), free_spill::<N>, guard) }
+    unsafe { Spill::retire(spill.pointer().as_ptr(), guard) }
 }

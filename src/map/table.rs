@@ -33,14 +33,6 @@ pub struct Table<N> {
     pub verified: AtomicUsize,
 }
 
-/// Entries that did not fit a bucket's slots. Immutable: a change makes a new one.
-#[derive(Debug)]
-pub struct Spill<N> {
-    pub items: Box<[(u64, NonNull<N>)]>,
-    #[cfg(loom)]
-    witness: crate::sync::Witness,
-}
-
 impl<N: Node> Table<N> {
     /// A table that growth will fill.
     pub fn unset(buckets: usize) -> Table<N> {
@@ -139,48 +131,6 @@ pub unsafe fn free_table<N>(table: *mut Table<N>) {
     crate::epoch::died(table);
     // SAFETY: by the caller.
     drop(unsafe { Box::from_raw(table) });
-}
-
-/// Frees a spill, not its nodes.
-///
-/// # Safety
-///
-/// `spill` came from [`Spill::into_word`], and nobody can reach it any more.
-pub unsafe fn free_spill<N>(spill: *mut Spill<N>) {
-    crate::epoch::died(spill);
-    // SAFETY: by the caller.
-    drop(unsafe { Box::from_raw(spill) });
-}
-
-impl<N> Spill<N> {
-    /// Allocates it, as a slot's word.
-    pub fn into_word(items: impl IntoIterator<Item = (u64, NonNull<N>)>) -> *mut N {
-        let spill = Box::new(Spill {
-            items: items.into_iter().collect(),
-            #[cfg(loom)]
-            witness: Default::default(),
-        });
-        #[cfg(loom)]
-        spill.witness.write();
-        let spill = Box::into_raw(spill);
-        crate::epoch::born(spill);
-        spill.cast()
-    }
-
-    /// The spill that a slot's word stands for.
-    ///
-    /// # Safety
-    ///
-    /// M5: a validated header names the slot that `word` was read from as the spill's.
-    pub unsafe fn reach(word: *mut N, guard: &Guard) -> Ref<'_, Spill<N>> {
-        // SAFETY: M5: a published slot's word is not null.
-        let spill = unsafe { NonNull::new_unchecked(word.cast::<Spill<N>>()) };
-        // SAFETY: E1: published at the validation, and freed through `retire`.
-        let spill = unsafe { reach(spill, guard) };
-        #[cfg(loom)]
-        spill.witness.read();
-        spill
-    }
 }
 
 #[cfg(not(any(loom, shuttle, fleeting_hooked)))]

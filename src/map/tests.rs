@@ -133,9 +133,9 @@ fn growth_ends_by_helping() {
     assert!(!map.help(&guard), "nothing to help");
     map.grow(&guard);
     map.grow(&guard);
-    // A stride of eight each, then a check of 128 each.
+    // A stride of two each, then a check of 32 each.
     let helps = (0..1_000).take_while(|_| map.help(&guard)).count();
-    assert_eq!(helps, 1_024 / 8 + 1_024 / 128);
+    assert_eq!(helps, 1_024 / 2 + 1_024 / 32);
     assert_eq!(map.root(&guard).len(), 2_048);
     assert!(map.root(&guard).next(&guard).is_none());
 }
