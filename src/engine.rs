@@ -81,6 +81,7 @@
 //! Lock-free: each retry is caused by another thread's successful CAS. User code (the caller's decision, `Eq`, the listener) runs between
 //! steps, never inside one.
 
+mod cause;
 mod handled;
 mod prefetch;
 #[cfg(test)]
@@ -89,31 +90,16 @@ mod tests;
 use core::fmt;
 use std::cell::Cell;
 
+pub use self::cause::RemovalCause;
 use self::handled::Handled;
 use crate::clock::{Stopwatch, Time};
 use crate::contain::contain;
-use crate::epoch::{self, Guard, Ref};
+use crate::epoch::{self, BulkRemoval, Guard, Ref};
 use crate::expiry::{CHUNK, DEAD, Deadline, ExpiryIndex, Filed, NEVER, RECORD_MIN, Timed, Which, tick};
 use crate::lane::lane;
 use crate::map::{Map, Owned, Seat, Unlinked};
 use crate::stats::{Count, Counters};
 use crate::sync::{AtomicU64, Ordering, TINY, thread_local, update_fence};
-
-/// Why an entry left.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[non_exhaustive]
-pub enum RemovalCause {
-    /// Its deadline had come.
-    Expired,
-    /// It was removed by key, or by a predicate.
-    Removed,
-    /// A later write took its place.
-    Replaced,
-    /// It made room for another.
-    Evicted,
-    /// The cache was cleared.
-    Cleared,
-}
 
 /// Called with each entry that leaves.
 pub type Listener<N> = Box<dyn Fn(Ref<'_, N>, RemovalCause) + Send + Sync>;
@@ -167,9 +153,6 @@ pub struct Engine<N: Timed> {
 
 /// Stale records are tolerated up to twice the entries and this many.
 const STALE_SLACK: usize = if TINY { 1 } else { 1024 };
-
-/// Flushes after which what was retired before the first is freed, if no thread is pinned.
-const EPOCHS: usize = 4;
 
 /// Records that a writer takes early when there are too many: more than it files in between.
 const RELIEF: usize = 2 * CHUNK;
@@ -652,8 +635,9 @@ impl<N: Timed> Engine<N> {
     /// Removes the live nodes for which `doomed` holds, and returns how many; and what has expired on the way. Pins anew every
     /// few buckets.
     pub fn remove_where(&self, cause: RemovalCause, mut doomed: impl FnMut(Ref<'_, N>) -> bool) -> usize {
-        let (mut removed, mut from) = (0, Some(0));
+        let (mut removed, mut from, bulk) = (0, Some(0), BulkRemoval::begin());
         while let Some(start) = from {
+            bulk.step();
             let guard = epoch::pin();
             from = self.map.visit(start, VISIT, &guard, |node| {
                 if self.is_live(node, &guard) && doomed(node) && self.cut_node(node, cause, &guard) {
@@ -674,11 +658,15 @@ impl<N: Timed> Engine<N> {
         let which = if exact { Which::Expired(now) } else { Which::Due(now) };
         let (mut removed, mut cursor) = (0, 0);
         let mut records = Vec::with_capacity(CHUNK);
-        while go_on() && self.sweep_some(which, &mut cursor, now, &mut records, &mut removed) {}
+        let bulk = BulkRemoval::begin();
+        while go_on() && self.sweep_some(which, &mut cursor, now, &mut records, &mut removed) {
+            bulk.step();
+        }
         while go_on() && self.map.help(&epoch::pin()) {}
-        while go_on() && self.is_stale() && self.take_early(now, &mut records) {}
-        // What the last batches retired, once the epoch has moved on; as far as no other thread is in the way.
-        (0..EPOCHS).for_each(|_| epoch::flush(&epoch::pin()));
+        while go_on() && self.is_stale() && self.take_early(now, &mut records) {
+            bulk.step();
+        }
+        drop(bulk);
         self.counters.swept(stopwatch.elapsed());
         removed
     }
@@ -703,8 +691,6 @@ impl<N: Timed> Engine<N> {
         for hash in records.drain(..) {
             *removed += self.handle(hash, tick, now, &guard);
         }
-        // One flush frees more than one batch retires: a purge of a million holds back a few batches, not all.
-        epoch::flush(&guard);
         true
     }
 
@@ -762,6 +748,7 @@ impl<N: Timed> Engine<N> {
         let _end = End;
         let mut records = Vec::with_capacity(CHUNK);
         let _ = (0..RELIEF.div_ceil(CHUNK)).all(|_| self.take_early(now, &mut records));
+        epoch::flush(&epoch::pin());
     }
 
     /// Takes one chunk of records early, where the last early take left off; false at the end of a walk.

@@ -3,7 +3,7 @@
 //!
 //! * [`pin`] keeps everything that is reachable now allocated until the guard is dropped.
 //! * [`retire`] frees a pointer, once, after every guard that was pinned at that moment is gone; `retire_ahead` does so for small objects, of which
-//!   bursts are freed.
+//!   bursts are freed. During a [`BulkRemoval`], what its thread retires comes back to it to be freed.
 //! * [`reach`] turns a pointer that the structure vouches for into a [`Ref`] that lives as long as the guard.
 //!
 //! In models (`--cfg loom` or `--cfg shuttle`) the *oracle* of [`oracle`] takes crossbeam's place: it frees nothing before the
@@ -15,6 +15,9 @@
 
 #[cfg(not(any(loom, shuttle)))]
 mod ahead;
+#[cfg(not(any(loom, shuttle)))]
+mod bulk;
+pub mod yard;
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -25,7 +28,10 @@ use core::ptr::NonNull;
 pub use self::real::{Guard, born, died, pin, retire};
 
 #[cfg(not(any(loom, shuttle)))]
-pub use self::ahead::{flush, retire_ahead};
+pub use self::{
+    ahead::{flush, retire_ahead, retire_soon},
+    bulk::BulkRemoval,
+};
 
 #[cfg(not(any(loom, shuttle)))]
 pub use self::real::collector;
@@ -89,6 +95,24 @@ impl<T> fmt::Debug for Ref<'_, T> {
 #[cfg(any(loom, shuttle))]
 pub fn flush(guard: &Guard) {
     guard.flush();
+}
+
+/// In models, nothing is freed before the end.
+#[cfg(any(loom, shuttle))]
+#[derive(Debug)]
+pub struct BulkRemoval(());
+
+#[cfg(any(loom, shuttle))]
+impl BulkRemoval {
+    /// Begins one.
+    pub fn begin() -> Self {
+        BulkRemoval(())
+    }
+
+    /// Has the collector free what can be freed.
+    pub fn step(&self) {
+        flush(&pin());
+    }
 }
 
 /// Makes a [`Ref`] of a pointer that was read from a structure under `guard`.

@@ -28,7 +28,7 @@ const USAGE: &str = "usage: cargo run --release -p fleeting-benches [--features 
         every workload; writes a CSV file for each into DIR (benches/results). benches/run.sh does this with both allocators.
         --quick: small and short, to see that all run and find what they should; its times say little
   WORKLOAD [--quick] [--only CELL] [--sizes N,N] [--rounds N] [--out DIR]
-        one of single, warm, caches, web, batch, grow, churn, storm, sweep-scaling, iterate, memory, replay;
+        one of single, warm, caches, web, batch, grow, churn, storm, sweep-scaling, iterate, memory, replay, contention;
         or inline: the cells of single on Cache<[u8; 32], Arc<[u8]>>. A file is written only with --out
   table [DIR]
         the table of all cells against their floors and aims, in Markdown, losses first

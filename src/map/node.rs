@@ -135,12 +135,16 @@ impl<N: Node> Drop for Unlinked<'_, N> {
     fn drop(&mut self) {
         let pointer = self.node.pointer().as_ptr();
         #[cfg(not(any(loom, shuttle)))]
-        if N::IS_PLAIN {
-            // SAFETY: E2: as below.
-            return unsafe { epoch::retire_ahead(pointer.cast(), release_erased::<N>, self.guard) };
+        {
+            let retire = if N::IS_PLAIN { epoch::retire_ahead } else { epoch::retire_soon };
+            // SAFETY: E2: it is unlinked (N4), and there is one `Unlinked` a node.
+            unsafe { retire(pointer.cast(), release_erased::<N>, self.guard) }
         }
-        // SAFETY: E2: it is unlinked (N4), and there is one `Unlinked` a node.
-        unsafe { epoch::retire(pointer, release, self.guard) }
+        #[cfg(any(loom, shuttle))]
+        // SAFETY: E2: as above.
+        unsafe {
+            epoch::retire(pointer, release, self.guard)
+        }
     }
 }
 

@@ -277,6 +277,11 @@ impl<T> AtomicPtr<T> {
         self.0.store(value, order(Part::Store, at));
     }
     #[track_caller]
+    pub fn swap(&self, value: *mut T, at: Ordering) -> *mut T {
+        step();
+        self.0.swap(value, order(Part::Success, at))
+    }
+    #[track_caller]
     pub fn compare_exchange(
         &self,
         current: *mut T,

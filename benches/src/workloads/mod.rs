@@ -4,6 +4,7 @@ pub mod batch;
 pub mod caches;
 pub mod child;
 pub mod churn;
+pub mod contention;
 pub mod grow;
 pub mod iterate;
 pub mod memory;
@@ -83,7 +84,7 @@ impl Bench {
 pub type Run = fn(&mut Bench) -> Result<(), String>;
 
 /// All, in the order in which `all` runs them.
-pub const ALL: [(&str, Run); 12] = [
+pub const ALL: [(&str, Run); 13] = [
     ("single", single::run),
     ("warm", single::run_warm),
     ("caches", caches::run),
@@ -96,4 +97,5 @@ pub const ALL: [(&str, Run); 12] = [
     ("iterate", iterate::run),
     ("memory", memory::run),
     ("replay", replay::run),
+    ("contention", contention::run),
 ];

@@ -1,0 +1,111 @@
+//! A yard: where batches of garbage wait for the thread that made them.
+//!
+//! ```text
+//! open      head -> Batch -> Batch -> null
+//! closed    head == CLOSED
+//! ```
+//!
+//! * **bring** CASes a batch onto the head; a closed yard gives it back.
+//! * **take**, **close** swap the head, by null or by CLOSED, and own what was there.
+//!
+//! # Invariants
+//!
+//! * **Y1** A batch belongs to whoever brings it, to the stack, or to whoever swapped it out: one of them, who drops it, once.
+//! * **Y2** Only the yard's owner takes and closes, takes no more after that, and CLOSED is final.
+//!
+//! # Orderings
+//!
+//! | label | release side | acquire side | carries |
+//! |---|---|---|---|
+//! | bring-back | the CAS of the head in `bring` | the swaps of `take` and `close` | the batch |
+//!
+//! # Progress
+//!
+//! `bring` is lock-free, `take` and `close` are wait-free but for what they do with what they took.
+
+#![allow(unsafe_code)]
+
+use core::ptr;
+
+use crate::sync::{AtomicPtr, Ordering};
+
+/// A stack of batches, until it is closed.
+#[derive(Debug)]
+pub struct Yard<T> {
+    head: AtomicPtr<Batch<T>>,
+}
+
+/// A batch, made before it is known who will bring it.
+#[derive(Debug)]
+pub struct Batch<T> {
+    next: *mut Batch<T>,
+    content: T,
+}
+
+impl<T> Batch<T> {
+    /// A batch of this.
+    pub fn new(content: T) -> Box<Batch<T>> {
+        Box::new(Batch { next: ptr::null_mut(), content })
+    }
+}
+
+impl<T> Yard<T> {
+    /// An open yard.
+    pub fn open() -> Yard<T> {
+        Yard { head: AtomicPtr::new(ptr::null_mut()) }
+    }
+
+    /// Leaves a batch for the owner.
+    ///
+    /// # Errors
+    ///
+    /// Gives it back if the yard is closed.
+    pub fn bring(&self, mut batch: Box<Batch<T>>) -> Result<(), Box<Batch<T>>> {
+        // Ordering: Relaxed: the CAS decides; CLOSED carries nothing.
+        let mut head = self.head.load(Ordering::Relaxed);
+        while head != closed() {
+            batch.next = head;
+            let brought = Box::into_raw(batch);
+            // Ordering: Release [bring-back] with the swap: carries the batch. (Each bringer's CAS goes on with the release sequences of those below.)
+            match self.head.compare_exchange(head, brought, Ordering::Release, Ordering::Relaxed) {
+                Ok(_) => return Ok(()),
+                Err(now) => head = now,
+            }
+            // SAFETY: Y1: the CAS failed, so it is still this thread's alone.
+            batch = unsafe { Box::from_raw(brought) };
+        }
+        Err(batch)
+    }
+
+    /// Gives each batch that has been brought. For the owner.
+    pub fn take(&self, each: impl FnMut(T)) {
+        self.swap(ptr::null_mut(), each);
+    }
+
+    /// Likewise, and no more come. For the owner, once.
+    pub fn close(&self, each: impl FnMut(T)) {
+        self.swap(closed(), each);
+    }
+
+    fn swap(&self, head: *mut Batch<T>, mut each: impl FnMut(T)) {
+        // Ordering: Acquire [bring-back] with the CAS of each bringer.
+        let mut next = self.head.swap(head, Ordering::Acquire);
+        while !next.is_null() && next != closed() {
+            // SAFETY: Y1: it came from `Box::into_raw`, and the swap made it this thread's.
+            let batch = unsafe { Box::from_raw(next) };
+            next = batch.next;
+            each(batch.content);
+        }
+    }
+}
+
+impl<T> Drop for Yard<T> {
+    fn drop(&mut self) {
+        self.close(drop);
+    }
+}
+
+/// The head of a closed yard.
+fn closed<T>() -> *mut Batch<T> {
+    ptr::without_provenance_mut(1)
+}
