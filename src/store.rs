@@ -4,6 +4,9 @@
 //! |---|---|---|---|
 //! | rename-session | the cut of the old token | a find that misses it | that the new token was put before |
 
+#[cfg(feature = "bytes")]
+mod bytes;
+
 use std::cell::Cell;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
