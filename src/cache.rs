@@ -1,6 +1,8 @@
 //! `Cache<K, V, S>`: the public operations, a few lines each over the engine.
 
 mod core;
+#[cfg(feature = "serde")]
+mod snapshot;
 mod views;
 
 use std::borrow::Borrow;

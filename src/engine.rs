@@ -278,7 +278,8 @@ impl<N: Timed> Engine<N> {
         }
     }
 
-    fn settled_deadline(&self, node: Ref<'_, N>, guard: &Guard) -> Deadline {
+    /// The deadline of a node, settled; its last one, if it has been replaced.
+    pub fn settled_deadline(&self, node: Ref<'_, N>, guard: &Guard) -> Deadline {
         loop {
             let deadline = node.meta().deadline();
             if !deadline.is_unsettled() {

@@ -33,6 +33,8 @@ mod cache;
 mod contain;
 mod integer;
 mod prefetch;
+#[cfg(feature = "serde")]
+pub mod snapshot;
 mod store;
 
 #[cfg(not(any(loom, shuttle, fleeting_hooked)))]

@@ -6,6 +6,8 @@
 
 #[cfg(feature = "bytes")]
 mod bytes;
+#[cfg(feature = "serde")]
+mod snapshot;
 
 use std::cell::Cell;
 use std::fmt;
