@@ -576,6 +576,12 @@ where
         self.core.engine.counters().stats()
     }
 
+    /// Publishes the statistics as metrics, as each sweep does. Needs feature `metrics`; see [`observe`](crate::observe).
+    #[cfg(feature = "metrics")]
+    pub fn publish_metrics(&self) {
+        self.core.engine.counters().publish();
+    }
+
     /// A handle that does not keep the cache alive.
     pub fn downgrade(&self) -> WeakCache<K, V, S> {
         WeakCache::new(&self.janitor, &self.core)

@@ -680,7 +680,7 @@ impl<N: Timed> Engine<N> {
         while go_on() && self.is_stale() && self.take_early(now, &mut records) {}
         // What the last batches retired, once the epoch has moved on; as far as no other thread is in the way.
         (0..EPOCHS).for_each(|_| epoch::flush(&epoch::pin()));
-        self.counters.swept(stopwatch.elapsed());
+        self.counters.swept(stopwatch.elapsed(), removed);
         removed
     }
 

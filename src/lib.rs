@@ -32,6 +32,8 @@ mod builder;
 mod cache;
 mod contain;
 mod integer;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+pub mod observe;
 mod prefetch;
 #[cfg(feature = "serde")]
 pub mod snapshot;

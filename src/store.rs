@@ -468,6 +468,12 @@ impl MemStore {
         self.core.engine.counters().stats()
     }
 
+    /// Publishes the statistics as metrics, as each sweep does. Needs feature `metrics`; see [`observe`](crate::observe).
+    #[cfg(feature = "metrics")]
+    pub fn publish_metrics(&self) {
+        self.core.engine.counters().publish();
+    }
+
     /// A handle that does not keep the store alive.
     pub fn downgrade(&self) -> WeakMemStore {
         WeakMemStore { janitor: Arc::downgrade(&self.janitor), core: Arc::downgrade(&self.core) }
