@@ -19,7 +19,7 @@
 //! The label `cache` is the name given to the builder ([`name`](crate::Builder::name)), or `unnamed`; give each cache one of its own. There is no
 //! metric of weight, and none of evictions, until capacity bounds exist.
 //!
-//! * **Freshness.** No operation calls the recorder. The counters of [`Stats`](crate::Stats) are published after each sweep, so every
+//! * **Freshness.** No operation calls the recorder. The counters of [`Stats`] are published after each sweep, so every
 //!   interval of the janitor, and by `publish_metrics` of cache or store, which a page of metrics calls before it is made. In between they stand still.
 //! * **Counters** are published by what came since the last time, each count once however many threads publish. What was published before a recorder was
 //!   installed is lost to it: install it first. A cache made with `without_stats` publishes no gets, inserts, removals and refusals.
