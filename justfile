@@ -10,6 +10,14 @@ ci:
 test:
     cargo test
 
+# Each feature alone, all together, and none: `just features`, or `just features serde`.
+features *names:
+    .ci/features {{names}}
+
+# Saves a million sessions, and loads them: `just warm-restart 100000 /tmp/sessions`.
+warm-restart *args:
+    cargo run --release --features serde --example warm_restart -- {{args}}
+
 # Loom models, in three passes: `just models`, or one of `just models plain`, `rmw`, `real`.
 models *passes:
     loom-tests/run.sh {{passes}}

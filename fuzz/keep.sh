@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(cache store log_line)
+[ ${#targets[@]} -gt 0 ] || targets=(cache store log_line snapshot)
 export RUSTFLAGS="--cfg fleeting_tiny"
 
 for target in "${targets[@]}"; do

@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 seconds="${1:-60}"
 shift || true
 targets=("$@")
-[ ${#targets[@]} -gt 0 ] || targets=(cache store log_line)
+[ ${#targets[@]} -gt 0 ] || targets=(cache store log_line snapshot)
 
 # Tiny tables. cargo-fuzz sets RUSTFLAGS itself, which a config file could not add to; the targets check that it arrived.
 export RUSTFLAGS="--cfg fleeting_tiny"

@@ -25,11 +25,20 @@ struct Config {
     capacity: usize,
     time: Option<Time>,
     counting: bool,
+    #[cfg(any(feature = "metrics", feature = "tracing"))]
+    name: Option<Arc<str>>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Config { cleanup_interval: CLEANUP_INTERVAL, capacity: 0, time: None, counting: true }
+        Config {
+            cleanup_interval: CLEANUP_INTERVAL,
+            capacity: 0,
+            time: None,
+            counting: true,
+            #[cfg(any(feature = "metrics", feature = "tracing"))]
+            name: None,
+        }
     }
 }
 
@@ -41,6 +50,8 @@ impl Config {
             return Err(BuildError::new("capacity", reason));
         }
         let counters = Counters::new(self.counting);
+        #[cfg(any(feature = "metrics", feature = "tracing"))]
+        let counters = counters.named(self.name);
         Ok(Engine::new(self.capacity, self.time.unwrap_or_default(), counters, listener))
     }
 }
@@ -167,6 +178,13 @@ where
         self
     }
 
+    /// A name, by which metrics and events tell this cache from others. Needs feature `metrics` or `tracing`; see [`observe`](crate::observe).
+    #[cfg(any(feature = "metrics", feature = "tracing"))]
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.config.name = Some(name.into());
+        self
+    }
+
     /// The cache.
     ///
     /// # Errors
@@ -236,6 +254,13 @@ impl MemStoreBuilder {
     /// Counts no operations in [`Stats`](crate::Stats).
     pub fn without_stats(mut self) -> Self {
         self.config.counting = false;
+        self
+    }
+
+    /// A name, by which metrics and events tell this store from others. Needs feature `metrics` or `tracing`; see [`observe`](crate::observe).
+    #[cfg(any(feature = "metrics", feature = "tracing"))]
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.config.name = Some(name.into());
         self
     }
 

@@ -1,6 +1,8 @@
 //! `Cache<K, V, S>`: the public operations, a few lines each over the engine.
 
 mod core;
+#[cfg(feature = "serde")]
+mod snapshot;
 mod views;
 
 use std::borrow::Borrow;
@@ -572,6 +574,12 @@ where
     /// What the cache has done and holds.
     pub fn stats(&self) -> Stats {
         self.core.engine.counters().stats()
+    }
+
+    /// Publishes the statistics as metrics, as each sweep does. Needs feature `metrics`; see [`observe`](crate::observe).
+    #[cfg(feature = "metrics")]
+    pub fn publish_metrics(&self) {
+        self.core.engine.counters().publish();
     }
 
     /// A handle that does not keep the cache alive.

@@ -261,7 +261,8 @@ impl<N: Timed> Engine<N> {
         }
     }
 
-    fn settled_deadline(&self, node: Ref<'_, N>, guard: &Guard) -> Deadline {
+    /// The deadline of a node, settled; its last one, if it has been replaced.
+    pub fn settled_deadline(&self, node: Ref<'_, N>, guard: &Guard) -> Deadline {
         loop {
             let deadline = node.meta().deadline();
             if !deadline.is_unsettled() {
@@ -663,11 +664,8 @@ impl<N: Timed> Engine<N> {
             bulk.step();
         }
         while go_on() && self.map.help(&epoch::pin()) {}
-        while go_on() && self.is_stale() && self.take_early(now, &mut records) {
-            bulk.step();
-        }
         drop(bulk);
-        self.counters.swept(stopwatch.elapsed());
+        self.counters.swept(stopwatch.elapsed(), removed);
         removed
     }
 

@@ -46,7 +46,10 @@ impl Janitor {
             let go_on = || !flag.load(Ordering::Relaxed);
             while park(interval, &go_on) {
                 // Callbacks are contained by the engine; this is for a panic of a user's clock, say.
-                contain(|| work(&go_on));
+                if !contain(|| work(&go_on)) {
+                    #[cfg(feature = "tracing")]
+                    contain(crate::observe::sweep_panicked);
+                }
             }
         };
         let handle = thread::Builder::new().name(NAME.into()).spawn(body)?;

@@ -23,6 +23,19 @@
 //!
 //! All operations are short and never wait, so they may be called from async tasks; only [`Cache::get_or_insert_with`] waits. [`Pinned`] is not `Send`, so holding one
 //! across an await does not compile in a task that may move between threads.
+//!
+//! # Features
+//!
+//! `coarse-clock` is on by default: the kernel's coarse clock on Linux and Android; elsewhere, and without it, `Instant`. The others are off by default,
+//! only add, and cost nothing when off.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `serde` | snapshots for a warm restart: module `snapshot`, `save_to`, `load_from` and their likes |
+//! | `metrics` | statistics through the `metrics` facade: module `observe`, `publish_metrics`, `name` in the builders |
+//! | `tracing` | events of sweeps and contained panics: module `observe`, `name` in the builders |
+//! | `zeroize` | tokens and data of a [`MemStore`] are overwritten before their memory is freed or used again |
+//! | `bytes` | `From<SessionData> for bytes::Bytes`, without a copy |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // Items of private modules are `pub`, so that models can be given the modules.
@@ -32,7 +45,11 @@ mod builder;
 mod cache;
 mod contain;
 mod integer;
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+pub mod observe;
 mod prefetch;
+#[cfg(feature = "serde")]
+pub mod snapshot;
 mod store;
 
 #[cfg(not(any(loom, shuttle, fleeting_hooked)))]

@@ -10,6 +10,8 @@ use std::sync::OnceLock;
 use crossbeam_utils::CachePadded;
 
 use crate::lane::{LANES, lane};
+#[cfg(any(feature = "metrics", feature = "tracing"))]
+use crate::{contain::contain, observe::Observer};
 
 /// What a cache has done since it was built, and what it holds. All counts are of entries.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,6 +82,8 @@ pub struct Counters {
     sweeps: AtomicU64,
     last_sweep: AtomicU64,
     contained_panics: AtomicU64,
+    #[cfg(any(feature = "metrics", feature = "tracing"))]
+    observer: Observer,
 }
 
 impl Counters {
@@ -94,6 +98,29 @@ impl Counters {
             sweeps: AtomicU64::new(0),
             last_sweep: AtomicU64::new(0),
             contained_panics: AtomicU64::new(0),
+            #[cfg(any(feature = "metrics", feature = "tracing"))]
+            observer: Observer::default(),
+        }
+    }
+
+    /// Those of a cache with a name, under which they are published.
+    #[cfg(any(feature = "metrics", feature = "tracing"))]
+    pub(crate) fn named(mut self, name: Option<std::sync::Arc<str>>) -> Self {
+        self.observer = name.map_or_else(Observer::default, Observer::new);
+        self
+    }
+
+    /// Publishes what was counted.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn publish(&self) {
+        self.observer.publish(&self.stats());
+    }
+
+    /// Runs code of a recorder's or subscriber's, which may panic.
+    #[cfg(any(feature = "metrics", feature = "tracing"))]
+    fn observe(&self, f: impl FnOnce(&Observer)) {
+        if !contain(|| f(&self.observer)) {
+            self.contained_panics.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -149,15 +176,20 @@ impl Counters {
         self.records_handled.fetch_add(records, Ordering::Relaxed);
     }
 
-    /// A sweep ended.
-    pub fn swept(&self, took: Duration) {
+    /// A sweep ended, that removed so many entries. The observers are told, with nothing pinned.
+    #[cfg_attr(not(any(feature = "metrics", feature = "tracing")), expect(unused_variables))]
+    pub fn swept(&self, took: Duration, removed: usize) {
         self.sweeps.fetch_add(1, Ordering::Relaxed);
         self.last_sweep.store(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        #[cfg(any(feature = "metrics", feature = "tracing"))]
+        self.observe(|observer| observer.swept(took, removed, &self.stats()));
     }
 
     /// A callback panicked.
     pub fn contained_panic(&self) {
         self.contained_panics.fetch_add(1, Ordering::Relaxed);
+        #[cfg(feature = "tracing")]
+        self.observe(Observer::contained_panic);
     }
 
     /// The numbers of now. Each is exact when nothing else runs; together they are no snapshot.
@@ -188,6 +220,15 @@ impl Counters {
             self.stripes.iter().fold(0_u64, |sum, stripe| sum.wrapping_add(field(stripe).load(Ordering::Relaxed)));
         // A sum taken while others count may miss an arrival and see the departure.
         usize::try_from(sum.cast_signed().max(0)).unwrap_or(usize::MAX)
+    }
+}
+
+/// The last of a cache: its numbers are published, and nothing is left in it.
+#[cfg(feature = "metrics")]
+impl Drop for Counters {
+    fn drop(&mut self) {
+        let stats = Stats { entries: 0, records: 0, ..self.stats() };
+        self.observe(|observer| observer.publish(&stats));
     }
 }
 

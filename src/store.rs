@@ -4,6 +4,11 @@
 //! |---|---|---|---|
 //! | rename-session | the cut of the old token | a find that misses it | that the new token was put before |
 
+#[cfg(feature = "bytes")]
+mod bytes;
+#[cfg(feature = "serde")]
+mod snapshot;
+
 use std::cell::Cell;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
@@ -461,6 +466,12 @@ impl MemStore {
     /// What the store has done and holds.
     pub fn stats(&self) -> Stats {
         self.core.engine.counters().stats()
+    }
+
+    /// Publishes the statistics as metrics, as each sweep does. Needs feature `metrics`; see [`observe`](crate::observe).
+    #[cfg(feature = "metrics")]
+    pub fn publish_metrics(&self) {
+        self.core.engine.counters().publish();
     }
 
     /// A handle that does not keep the store alive.

@@ -52,6 +52,12 @@ where
         self.time_to_idle.map_or(cap, |idle| self.engine.time().after(idle).min(cap))
     }
 
+    /// Whether entries that are not read expire before their cap.
+    #[cfg(feature = "serde")]
+    pub(super) fn has_idle_time(&self) -> bool {
+        self.time_to_idle.is_some()
+    }
+
     /// Moves the end of idle time, on a hit.
     #[inline]
     fn hit(&self, entry: Ref<'_, Entry<K, V>>, guard: &Guard) {

@@ -7,6 +7,8 @@
 //! The map holds one reference; each [`Shared`] handle another. The map gives its own up through the epoch
 //! collector, so whoever reaches a record under a guard finds the count above zero, and may raise it (R1).
 //!
+//! With feature `zeroize`, whoever gives up the last reference overwrites token and data before the memory goes on to the pool or the allocator.
+//!
 //! | label | release side | acquire side | carries |
 //! |---|---|---|---|
 //! | drop-session | each decrement of the count | the loads before freeing | every use of the bytes |
@@ -118,6 +120,19 @@ unsafe fn bytes<'a>(record: NonNull<Record>, start: usize, length: u32) -> &'a [
     unsafe { slice::from_raw_parts(first.as_ptr(), length as usize) }
 }
 
+/// The bytes of a record, to be overwritten.
+///
+/// # Safety
+///
+/// R2: the record is as long as that, and nobody else uses it any more.
+#[cfg(feature = "zeroize")]
+unsafe fn bytes_mut<'a>(record: NonNull<Record>, length: usize) -> &'a mut [u8] {
+    // SAFETY: R2: the pointer has the provenance of the whole allocation.
+    let first = unsafe { record.cast::<u8>().add(size_of::<Record>()) };
+    // SAFETY: R2: initialized when the record was made.
+    unsafe { slice::from_raw_parts_mut(first.as_ptr(), length) }
+}
+
 fn layout(token: usize, data: usize) -> Option<Layout> {
     let size = size_of::<Record>().checked_add(token)?.checked_add(data)?;
     Layout::from_size_align(size, align_of::<Record>()).ok()
@@ -150,6 +165,11 @@ impl Node for Record {
         let record = unsafe { this.read() };
         #[cfg(loom)]
         record.witness.write();
+        #[cfg(feature = "zeroize")]
+        // SAFETY: R1, R2: all its bytes, and nobody is left who could look at them.
+        zeroize::Zeroize::zeroize(unsafe {
+            bytes_mut(this, record.token_length as usize + record.data_length as usize)
+        });
         let layout = layout(record.token_length as usize, record.data_length as usize);
         // SAFETY: R2: the layout it was allocated for.
         unsafe { pool::free(this.cast(), layout.expect("as when it was made")) };
