@@ -1,0 +1,88 @@
+//! The builder: that of the cache below, and the count of tombstones.
+
+use std::fmt;
+use std::hash::Hash;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use fleeting::{BuildError, Builder, Cache, Clock};
+
+use crate::{Counts, Sessions, Slot};
+
+/// Configures a [`Sessions`]. Made by [`Sessions::builder`].
+///
+/// # Examples
+///
+/// ```
+/// use std::time::Duration;
+/// use fleeting_sessions::Sessions;
+///
+/// let sessions = Sessions::<u128, String>::builder().cleanup_interval(Duration::from_secs(10)).build()?;
+/// assert!(sessions.is_empty());
+/// # Ok::<(), fleeting_sessions::fleeting::BuildError>(())
+/// ```
+#[must_use]
+pub struct SessionsBuilder<K, V> {
+    builder: Builder<K, Slot<V>>,
+}
+
+impl<K, V> SessionsBuilder<K, V>
+where
+    K: Hash + Eq + Clone + Send + Sync + 'static,
+    V: Send + Sync + 'static,
+{
+    pub(crate) fn new() -> Self {
+        SessionsBuilder { builder: Cache::builder() }
+    }
+
+    /// How often the janitor thread frees what has expired: one second unless told otherwise. Zero starts no thread:
+    /// [`Sessions::sweep`] is then the caller's.
+    pub fn cleanup_interval(mut self, interval: Duration) -> Self {
+        self.builder = self.builder.cleanup_interval(interval);
+        self
+    }
+
+    /// Room for so many sessions before the table first grows.
+    pub fn capacity(mut self, sessions: usize) -> Self {
+        self.builder = self.builder.capacity(sessions);
+        self
+    }
+
+    /// Another clock, such as a [`ManualClock`](fleeting::ManualClock).
+    pub fn clock(mut self, clock: impl Clock) -> Self {
+        self.builder = self.builder.clock(clock);
+        self
+    }
+
+    /// Counts no operations in [`Sessions::stats`].
+    pub fn without_stats(mut self) -> Self {
+        self.builder = self.builder.without_stats();
+        self
+    }
+
+    /// The map.
+    ///
+    /// # Errors
+    ///
+    /// A value makes no sense (the error names it), or the system gives no thread for the janitor.
+    pub fn build(self) -> Result<Sessions<K, V>, BuildError> {
+        let counts = Arc::new(Counts::default());
+        let leaving = counts.clone();
+        let cache = self
+            .builder
+            .on_removal(move |_, slot, _| {
+                if matches!(slot, Slot::Deleted) {
+                    leaving.tombstones.fetch_sub(1, Ordering::Relaxed);
+                }
+            })
+            .build()?;
+        Ok(Sessions { cache, counts })
+    }
+}
+
+impl<K, V> fmt::Debug for SessionsBuilder<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("SessionsBuilder").field(&self.builder).finish()
+    }
+}
