@@ -65,6 +65,14 @@ freeze-planted *names:
 soak *args:
     cd trials && cargo run --release --bin soak -- {{args}}
 
+# Stores for web frameworks: their own tests, conformance, real HTTP.
+integrations *args:
+    cd integrations && cargo test --workspace {{args}}
+
+# Our session stores, those of others, and planted faults, case by case.
+conformance:
+    cd integrations && cargo run --release -p fleeting-session-conformance
+
 replay *args:
     cargo run --release --example replay -- {{args}}
 

@@ -37,7 +37,8 @@ impl Key {
 
     /// Its text.
     pub(crate) fn text(&self) -> SessionKey {
-        let digits = self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)]));
+        let digits =
+            self.0.iter().flat_map(|byte| [byte >> 4, byte & 15]).map(|digit| char::from(DIGITS[usize::from(digit)]));
         let text: String = digits.collect();
         text.try_into().expect("64 digits are fewer than a session key may have")
     }
@@ -80,7 +81,9 @@ mod tests {
         assert!(text.as_ref().starts_with("010911192129"), "{text:?}");
         assert_eq!(Key::parse(&text), Some(key));
         let text = text.as_ref();
-        for wrong in ["", &text[1..], &format!("{text}0"), &text.replace('a', "A"), &text.replace('1', "g"), &"é".repeat(32)] {
+        for wrong in
+            ["", &text[1..], &format!("{text}0"), &text.replace('a', "A"), &text.replace('1', "g"), &"é".repeat(32)]
+        {
             assert_eq!(parse(wrong), None, "{wrong}");
         }
     }

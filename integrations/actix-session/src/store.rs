@@ -20,7 +20,7 @@ pub type SessionState = HashMap<String, String>;
 ///   wants. If it was *deleted*, the answer is a new key with nothing behind it, so that a request which ends after a logout
 ///   leaves its sender logged out.
 /// * `update_ttl` begins the time to live of a live session anew, and changes nothing else.
-/// * `delete` leaves a tombstone for one time to live, by which late updates are known. Of a key without a session, nothing.
+/// * `delete` leaves a tombstone, by which late updates are known, for one time to live, but a day at most. Of a key without a session, nothing.
 ///
 /// A time to live of zero or less ends the session. No operation waits; `save` and `update` fail only if the system gives no random bytes.
 ///

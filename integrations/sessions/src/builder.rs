@@ -1,10 +1,10 @@
-//! The builder: that of the cache below, and the count of tombstones.
+//! The builder: that of the cache below, and what concerns tombstones.
 
 use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::time::{Duration, Instant, SystemTime};
 
 use fleeting::{BuildError, Builder, Cache, Clock};
 
@@ -15,7 +15,7 @@ use crate::{Counts, Sessions, Slot};
 /// # Examples
 ///
 /// ```
-/// use std::time::Duration;
+/// use std::time::{Duration, Instant, SystemTime};
 /// use fleeting_sessions::Sessions;
 ///
 /// let sessions = Sessions::<u128, String>::builder().cleanup_interval(Duration::from_secs(10)).build()?;
@@ -25,7 +25,33 @@ use crate::{Counts, Sessions, Slot};
 #[must_use]
 pub struct SessionsBuilder<K, V> {
     builder: Builder<K, Slot<V>>,
+    tombstone_time: Duration,
+    clock: Option<Arc<dyn Clock>>,
 }
+
+/// A clock that the cache and the map of sessions share.
+struct Shared(Arc<dyn Clock>);
+
+impl Clock for Shared {
+    fn elapsed(&self) -> Duration {
+        self.0.elapsed()
+    }
+
+    fn origin(&self) -> Instant {
+        self.0.origin()
+    }
+
+    fn coarse_elapsed(&self) -> Duration {
+        self.0.coarse_elapsed()
+    }
+
+    fn with_system_time(&self) -> (Duration, SystemTime) {
+        self.0.with_system_time()
+    }
+}
+
+/// Longer than any request: a day.
+const TOMBSTONE_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
 impl<K, V> SessionsBuilder<K, V>
 where
@@ -33,7 +59,7 @@ where
     V: Send + Sync + 'static,
 {
     pub(crate) fn new() -> Self {
-        SessionsBuilder { builder: Cache::builder() }
+        SessionsBuilder { builder: Cache::builder(), tombstone_time: TOMBSTONE_TIME, clock: None }
     }
 
     /// How often the janitor thread frees what has expired: one second unless told otherwise. Zero starts no thread:
@@ -51,7 +77,17 @@ where
 
     /// Another clock, such as a [`ManualClock`](fleeting::ManualClock).
     pub fn clock(mut self, clock: impl Clock) -> Self {
-        self.builder = self.builder.clock(clock);
+        let clock: Arc<dyn Clock> = Arc::new(clock);
+        self.builder = self.builder.clock(Shared(clock.clone()));
+        self.clock = Some(clock);
+        self
+    }
+
+    /// How long a deleted session is remembered at most: a day unless told otherwise. Each takes about a hundred bytes for that time, or until
+    /// the session would have ended, if that is earlier. Longer than any request takes, it keeps what comes late from being taken for what has
+    /// expired.
+    pub fn tombstone_time(mut self, time: Duration) -> Self {
+        self.tombstone_time = time;
         self
     }
 
@@ -77,12 +113,15 @@ where
                 }
             })
             .build()?;
-        Ok(Sessions { cache, counts })
+        Ok(Sessions { cache, counts, tombstone_time: self.tombstone_time, clock: self.clock })
     }
 }
 
 impl<K, V> fmt::Debug for SessionsBuilder<K, V> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("SessionsBuilder").field(&self.builder).finish()
+        f.debug_struct("SessionsBuilder")
+            .field("cache", &self.builder)
+            .field("tombstone_time", &self.tombstone_time)
+            .finish_non_exhaustive()
     }
 }

@@ -10,14 +10,14 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 pub use fleeting;
-use fleeting::{Cache, Op, Outcome, Stats};
+use fleeting::{Cache, Clock, Op, Outcome, Stats};
 
 pub use self::builder::SessionsBuilder;
 
 /// Sessions by key, each with its own expiry, and the keys of those that were deleted. A handle: clones share one map.
 ///
-/// A session that was deleted leaves a *tombstone*, its key without its data, for as long as it would have lived: what comes late finds it, and
-/// its key is not given out again. Each operation on a key is one atomic decision (`Cache::compute`), lock-free.
+/// A session that was deleted leaves a *tombstone*, its key without its data, for as long as it would have lived, but
+/// [a day](SessionsBuilder::tombstone_time) at most: what comes late finds it, and its key is not given out again. Each operation on a key is one atomic decision (`Cache::compute`), lock-free.
 ///
 /// # Examples
 ///
@@ -42,6 +42,10 @@ where
 {
     cache: Cache<K, Slot<V>>,
     counts: Arc<Counts>,
+    /// Tombstones stay no longer.
+    tombstone_time: Duration,
+    /// That of the cache, if it was given one.
+    clock: Option<Arc<dyn Clock>>,
 }
 
 /// How long a session lives.
@@ -167,8 +171,8 @@ where
         update == Update::Done
     }
 
-    /// Deletes a session, and leaves a tombstone: until the session's own expiry, or, if it was given a time to live, for that time from now on.
-    /// True if there was a live one; else nothing changes.
+    /// Deletes a session, and leaves a tombstone: until the session's own expiry, or, if it was given a time to live, for that time from now on; but
+    /// for [its time](SessionsBuilder::tombstone_time) at most. True if there was a live one; else nothing changes.
     pub fn delete(&self, key: K) -> bool {
         self.delete_if(key, |_| true)
     }
@@ -176,7 +180,7 @@ where
     /// [`delete`](Self::delete), if `f` holds for the session. `f` may run again if another write comes first.
     pub fn delete_if(&self, key: K, mut f: impl FnMut(&V) -> bool) -> bool {
         self.bury(key, |slot| match slot {
-            Some(Slot::Live(session, lifetime)) if f(session) => Some(tombstone(*lifetime)),
+            Some(Slot::Live(session, lifetime)) if f(session) => Some(self.tombstone(*lifetime)),
             Some(_) | None => None,
         })
     }
@@ -185,7 +189,7 @@ where
     /// a session that is on its way from there must not arrive after its deletion.
     pub fn delete_or_bar(&self, key: K, absent: Duration) {
         self.bury(key, |slot| match slot {
-            Some(Slot::Live(_, lifetime)) => Some(tombstone(*lifetime)),
+            Some(Slot::Live(_, lifetime)) => Some(self.tombstone(*lifetime)),
             Some(Slot::Deleted) => None,
             None => Some(Op::PutWithTtl(Slot::Deleted, absent)),
         });
@@ -280,20 +284,26 @@ where
         is_buried
     }
 
+    /// The step that puts the tombstone of a session. A time to live begins anew for it: so a request would have to take longer than a session
+    /// lives, or than tombstones stay, to come after its end.
+    fn tombstone(&self, lifetime: Lifetime) -> Op<Slot<V>> {
+        match lifetime {
+            // With the deadline of the session.
+            Lifetime::Until(expiry) if self.is_within_tombstone_time(expiry) => Op::Put(Slot::Deleted),
+            Lifetime::Until(_) => Op::PutWithTtl(Slot::Deleted, self.tombstone_time),
+            Lifetime::For(ttl) => Op::PutWithTtl(Slot::Deleted, ttl.min(self.tombstone_time)),
+        }
+    }
+
+    fn is_within_tombstone_time(&self, expiry: SystemTime) -> bool {
+        let now = self.clock.as_ref().map_or_else(SystemTime::now, |clock| clock.with_system_time().1);
+        expiry.duration_since(now).is_ok_and(|ahead| ahead <= self.tombstone_time)
+    }
+
     fn count_refused(&self, update: Update) {
         if update != Update::Done {
             self.counts.refused.fetch_add(1, Ordering::Relaxed);
         }
-    }
-}
-
-/// The step that puts the tombstone of a session. One with a time to live leaves one for that time from now on: so a request would have to take
-/// longer than a session lives to come after its end.
-fn tombstone<V>(lifetime: Lifetime) -> Op<Slot<V>> {
-    match lifetime {
-        // With the deadline of the session.
-        Lifetime::Until(_) => Op::Put(Slot::Deleted),
-        Lifetime::For(ttl) => Op::PutWithTtl(Slot::Deleted, ttl),
     }
 }
 
@@ -303,7 +313,12 @@ where
     V: Send + Sync + 'static,
 {
     fn clone(&self) -> Self {
-        Sessions { cache: self.cache.clone(), counts: self.counts.clone() }
+        Sessions {
+            cache: self.cache.clone(),
+            counts: self.counts.clone(),
+            tombstone_time: self.tombstone_time,
+            clock: self.clock.clone(),
+        }
     }
 }
 
@@ -315,5 +330,16 @@ where
 {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Sessions").field(&self.cache).finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The READMEs' figure: an entry is 40 bytes beside key and value. Catches a slot that has grown.
+    #[test]
+    fn a_slot_takes_32_bytes() {
+        assert_eq!(size_of::<Slot<String>>(), 32);
     }
 }

@@ -13,7 +13,7 @@ use tower_sessions_core::session_store::{ExpiredDeletion, Result, SessionStore};
 /// * `create` puts the record under the id that the store behind has given it, and never changes that.
 /// * `save`, by which `CachingSessionStore` also brings in what it has loaded from behind, puts the record; but not after its deletion, which it
 ///   might have met on its way: then it changes nothing and answers `Ok`.
-/// * `delete` leaves a tombstone: until the session's own expiry, or, for one that is not cached, for the
+/// * `delete` leaves a tombstone: until the session's own expiry, but a day at most, or, for one that is not cached, for the
 ///   [time on the way](Self::with_time_on_the_way), since its record may just be coming.
 ///
 /// # Examples
@@ -46,7 +46,7 @@ impl FleetingCache {
     }
 
     /// How long a record may take from the store behind to here: ten seconds unless told otherwise. Each deletion of a session that is not cached
-    /// takes about a hundred bytes for that time.
+    /// takes a cache entry for that time.
     #[must_use]
     pub fn with_time_on_the_way(mut self, time: Duration) -> FleetingCache {
         self.time_on_the_way = time;

@@ -28,8 +28,7 @@ fn keep(record: &Record) -> (Arc<Record>, Lifetime) {
 
 /// To the nanosecond; what lies before 1970 is 1970, and what the system's time cannot express is as far ahead as it can.
 fn system_time(date: OffsetDateTime) -> SystemTime {
-    let since_epoch = u128::try_from(date.unix_timestamp_nanos()).unwrap_or(0);
-    let since_epoch = Duration::from_nanos_u128(since_epoch);
+    let since_epoch = Duration::try_from(date - OffsetDateTime::UNIX_EPOCH).unwrap_or_default();
     SystemTime::UNIX_EPOCH.checked_add(since_epoch).unwrap_or_else(|| SystemTime::now() + CENTURY)
 }
 

@@ -15,7 +15,8 @@ use tower_sessions_core::session_store::{ExpiredDeletion, Result, SessionStore};
 ///   logout had come right after. A session that never was is not made either: `Session::clear` saves under whatever id the cookie names
 ///   without having asked the store, so that a store which obeyed would let an attacker choose a session's id.
 /// * `load` answers with the record as it was saved, expiry to the nanosecond, until that expiry and not after.
-/// * `delete` leaves a tombstone until the session's own expiry; of an id without a session, nothing.
+/// * `delete` leaves a tombstone, by which `create` knows the id, until the session's own expiry, but a day at most; of an id without a session,
+///   nothing.
 ///
 /// No operation waits, and none fails.
 ///
