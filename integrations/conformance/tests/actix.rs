@@ -1,11 +1,13 @@
 //! Real HTTP through actix and actix-session's middleware: the examples of `fleeting-actix-session`, and what happens between two tabs.
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
 use actix_session::config::CookieContentSecurity;
+use actix_session::storage::{SessionStore, generate_session_key};
 use actix_session::{Session, SessionExt, SessionMiddleware};
 use actix_web::cookie::Key;
 use actix_web::dev::ServerHandle;
@@ -14,6 +16,7 @@ use fleeting::ManualClock;
 use fleeting_actix_session::FleetingSessionStore;
 use fleeting_session_conformance::{Browser, connections};
 use fleeting_sessions::Sessions;
+use futures_executor::block_on;
 use tokio::runtime::Runtime;
 use tokio::sync::Barrier;
 
@@ -70,7 +73,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         let stopped = self.handle.stop(false);
-        futures_executor::block_on(stopped);
+        block_on(stopped);
         if let Some(thread) = self.thread.take() {
             let _ = thread.join();
         }
@@ -215,6 +218,26 @@ fn a_request_that_ends_after_the_logout_does_not_undo_it() {
     assert_ne!(other.cookie(), kept.cookie(), "told a new key");
     assert_eq!((other.get("/me").0, kept.get("/me").0), (401, 401), "logged out in the other tab, too");
     assert_eq!((store.sessions().len(), store.sessions().refused()), (0, 1));
+}
+
+/// Catches an update of what has expired, or never was, that is lost, or goes where it was: the trait wants it under a new key.
+#[test]
+fn an_update_of_what_is_not_there_goes_under_a_new_key() {
+    let clock = ManualClock::new();
+    let sessions = Sessions::builder().clock(clock.clone()).build().expect("a store");
+    let store = FleetingSessionStore::from(sessions);
+    let (hour, state) = (time::Duration::hours(1), HashMap::from([("name".to_owned(), "\"ferris\"".to_owned())]));
+    let expired = block_on(store.save(state.clone(), &hour)).expect("saved");
+    clock.advance(Duration::from_secs(3600));
+    for key in [expired, generate_session_key(), "short".to_owned().try_into().expect("a key")] {
+        let former = key.as_ref().to_owned();
+        let new = block_on(store.update(key, state.clone(), &hour)).expect("updated");
+        assert_ne!(new.as_ref(), former);
+        assert_eq!(block_on(store.load(&new)).expect("loaded"), Some(state.clone()));
+        let former = former.try_into().expect("a key");
+        assert_eq!(block_on(store.load(&former)).expect("loaded"), None);
+    }
+    assert_eq!(store.sessions().len(), 3);
 }
 
 /// Catches sessions that are mixed up, lost or left under many clients at once.
