@@ -69,6 +69,10 @@ soak *args:
 integrations *args:
     cd integrations && cargo test --workspace {{args}}
 
+# Break the packages on purpose and see a test fail.
+integrations-planted *names:
+    integrations/planted.sh {{names}}
+
 # Our session stores, those of others, and planted faults, case by case.
 conformance:
     cd integrations && cargo run --release -p fleeting-session-conformance

@@ -7,7 +7,7 @@ use actix_session::storage::{LoadError, SaveError, SessionKey, SessionStore, Upd
 use actix_web::cookie::time::Duration;
 use fleeting_sessions::{Lifetime, Sessions, Update};
 
-use crate::Key;
+use crate::SessionId;
 
 /// What a session holds: JSON by name, as actix-session keeps it.
 pub type SessionState = HashMap<String, String>;
@@ -42,7 +42,7 @@ pub type SessionState = HashMap<String, String>;
 /// ```
 #[derive(Clone, Debug)]
 pub struct FleetingSessionStore {
-    sessions: Sessions<Key, SessionState>,
+    sessions: Sessions<SessionId, SessionState>,
 }
 
 impl FleetingSessionStore {
@@ -59,7 +59,7 @@ impl FleetingSessionStore {
     }
 
     /// The sessions: how many there are, deletion by what they hold, statistics, the janitor.
-    pub fn sessions(&self) -> &Sessions<Key, SessionState> {
+    pub fn sessions(&self) -> &Sessions<SessionId, SessionState> {
         &self.sessions
     }
 
@@ -68,7 +68,7 @@ impl FleetingSessionStore {
         &self,
         state: Arc<SessionState>,
         ttl: &Duration,
-        mut keys: impl FnMut() -> Result<Key, getrandom::Error>,
+        mut keys: impl FnMut() -> Result<SessionId, getrandom::Error>,
     ) -> anyhow::Result<SessionKey> {
         loop {
             let key = keys()?;
@@ -86,20 +86,20 @@ impl Default for FleetingSessionStore {
     }
 }
 
-impl From<Sessions<Key, SessionState>> for FleetingSessionStore {
-    fn from(sessions: Sessions<Key, SessionState>) -> Self {
+impl From<Sessions<SessionId, SessionState>> for FleetingSessionStore {
+    fn from(sessions: Sessions<SessionId, SessionState>) -> Self {
         FleetingSessionStore { sessions }
     }
 }
 
 impl SessionStore for FleetingSessionStore {
     async fn load(&self, session_key: &SessionKey) -> Result<Option<SessionState>, LoadError> {
-        let state = Key::parse(session_key).and_then(|key| self.sessions.load(&key));
+        let state = SessionId::parse(session_key).and_then(|key| self.sessions.load(&key));
         Ok(state.map(|state| SessionState::clone(&state)))
     }
 
     async fn save(&self, session_state: SessionState, ttl: &Duration) -> Result<SessionKey, SaveError> {
-        self.create(Arc::new(session_state), ttl, Key::random).map_err(SaveError::Other)
+        self.create(Arc::new(session_state), ttl, SessionId::random).map_err(SaveError::Other)
     }
 
     async fn update(
@@ -109,26 +109,28 @@ impl SessionStore for FleetingSessionStore {
         ttl: &Duration,
     ) -> Result<SessionKey, UpdateError> {
         let state = Arc::new(session_state);
-        let update = match Key::parse(&session_key) {
+        let update = match SessionId::parse(&session_key) {
             Some(key) => self.sessions.update(key, state.clone(), lifetime(ttl)),
             None => Update::Absent,
         };
         match update {
             Update::Done => Ok(session_key),
-            Update::Deleted => Key::random().map(|key| key.text()).map_err(|error| UpdateError::Other(error.into())),
-            Update::Absent => self.create(state, ttl, Key::random).map_err(UpdateError::Other),
+            Update::Deleted => {
+                SessionId::random().map(|key| key.text()).map_err(|error| UpdateError::Other(error.into()))
+            }
+            Update::Absent => self.create(state, ttl, SessionId::random).map_err(UpdateError::Other),
         }
     }
 
     async fn update_ttl(&self, session_key: &SessionKey, ttl: &Duration) -> Result<(), anyhow::Error> {
-        if let Some(key) = Key::parse(session_key) {
+        if let Some(key) = SessionId::parse(session_key) {
             self.sessions.extend(key, lifetime(ttl));
         }
         Ok(())
     }
 
     async fn delete(&self, session_key: &SessionKey) -> Result<(), anyhow::Error> {
-        if let Some(key) = Key::parse(session_key) {
+        if let Some(key) = SessionId::parse(session_key) {
             self.sessions.delete(key);
         }
         Ok(())
@@ -149,11 +151,11 @@ mod tests {
     fn a_key_that_is_taken_is_not_given_again() {
         let store = FleetingSessionStore::from(Sessions::builder().build().expect("a store"));
         let state = |text: &str| Arc::new(SessionState::from([("name".to_owned(), text.to_owned())]));
-        let keys: Vec<Key> = (0..3).map(|_| Key::random().expect("random bytes")).collect();
+        let keys: Vec<SessionId> = (0..3).map(|_| SessionId::random().expect("random bytes")).collect();
         let create = |text: &str, order: &[usize]| {
             let mut order = order.iter();
             let text = store.create(state(text), &Duration::HOUR, || Ok(keys[*order.next().expect("another key")]));
-            Key::parse(&text.expect("created")).expect("a key")
+            SessionId::parse(&text.expect("created")).expect("a key")
         };
         assert_eq!(create("first", &[0]), keys[0]);
         assert_eq!(create("second", &[0, 0, 1]), keys[1]);

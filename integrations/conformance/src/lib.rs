@@ -10,11 +10,12 @@ mod adapters;
 mod browser;
 mod cases;
 mod planted;
+pub mod scenarios;
 mod subject;
 mod table;
 
 pub use adapters::{ActixSubject, OldMokaStore, TowerSubject};
-pub use browser::{Browser, connections};
+pub use browser::Browser;
 pub use cases::{CASES, Case, Verdict};
 pub use planted::{FAULTS, Fault, Planted};
 pub use subject::{Inapplicable, Loaded, Subject, TestClock};

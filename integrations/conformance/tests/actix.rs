@@ -14,7 +14,7 @@ use actix_web::dev::ServerHandle;
 use actix_web::{App, HttpServer, Responder, guard, web};
 use fleeting::ManualClock;
 use fleeting_actix_session::FleetingSessionStore;
-use fleeting_session_conformance::{Browser, connections};
+use fleeting_session_conformance::{Browser, scenarios};
 use fleeting_sessions::Sessions;
 use futures_executor::block_on;
 use tokio::runtime::Runtime;
@@ -156,16 +156,7 @@ fn the_counter_counts_for_each_browser() {
 #[test]
 fn logout_everywhere_ends_all_sessions_of_one_user() {
     let (server, store, _) = login_server();
-    let login = |user: &str| {
-        let mut browser = server.browser();
-        browser.post("/login", &format!("user={user}"));
-        browser
-    };
-    let mut ferris: Vec<_> = (0..5).map(|_| login("ferris")).collect();
-    let mut corro = login("corro");
-    assert_eq!(ferris[0].post("/logout_everywhere", ""), (200, "Sessions ended: 5".to_owned()));
-    assert!(ferris.iter_mut().all(|browser| browser.get("/me").0 == 401));
-    assert_eq!(corro.get("/me"), (200, "corro".to_owned()));
+    scenarios::logout_everywhere(server.address);
     assert_eq!(store.sessions().len(), 1);
 }
 
@@ -243,31 +234,6 @@ fn an_update_of_what_is_not_there_goes_under_a_new_key() {
 /// Catches sessions that are mixed up, lost or left under many clients at once.
 #[test]
 fn ten_thousand_clients_are_kept_apart() {
-    const THREADS: usize = 8;
-    const EACH: usize = 1_250;
     let (server, store, _) = login_server();
-    let browsers: Vec<Vec<Browser>> = thread::scope(|scope| {
-        let run = |thread: usize| {
-            let agent = connections();
-            let clients = (0..EACH).map(|number| {
-                let mut browser = Browser::over(agent.clone(), server.address);
-                assert_eq!(browser.post("/login", &format!("user=user-{thread}-{number}")).0, 200);
-                browser
-            });
-            let mut clients: Vec<_> = clients.collect();
-            for (number, browser) in clients.iter_mut().enumerate() {
-                assert_eq!(browser.get("/me"), (200, format!("user-{thread}-{number}")));
-            }
-            clients
-        };
-        let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(move || run(thread))).collect();
-        threads.into_iter().map(|thread| thread.join().expect("all are answered")).collect()
-    });
-    assert_eq!(store.sessions().len(), THREADS * EACH);
-    thread::scope(|scope| {
-        for mut browsers in browsers {
-            scope.spawn(move || browsers.iter_mut().for_each(|browser| assert_eq!(browser.post("/logout", "").0, 200)));
-        }
-    });
-    assert_eq!((store.sessions().len(), store.sessions().tombstones()), (0, THREADS * EACH));
+    scenarios::many_clients(server.address, || (store.sessions().len(), store.sessions().tombstones()));
 }
