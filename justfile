@@ -73,6 +73,10 @@ integrations *args:
 integrations-planted *names:
     integrations/planted.sh {{names}}
 
+# The frameworks' own suites, over our stores.
+framework-suites:
+    integrations/framework-suites.sh
+
 # Our session stores, those of others, and planted faults, case by case.
 conformance:
     cd integrations && cargo run --release -p fleeting-session-conformance

@@ -115,9 +115,7 @@ impl SessionStore for FleetingSessionStore {
         };
         match update {
             Update::Done => Ok(session_key),
-            Update::Deleted => {
-                SessionId::random().map(|key| key.text()).map_err(|error| UpdateError::Other(error.into()))
-            }
+            Update::Deleted => key_of_nothing().map_err(UpdateError::Other),
             Update::Absent => self.create(state, ttl, SessionId::random).map_err(UpdateError::Other),
         }
     }
@@ -135,6 +133,11 @@ impl SessionStore for FleetingSessionStore {
         }
         Ok(())
     }
+}
+
+/// A key with nothing behind it.
+fn key_of_nothing() -> anyhow::Result<SessionKey> {
+    Ok(SessionId::random()?.text())
 }
 
 /// A negative time to live is none.

@@ -83,8 +83,8 @@ where
         self
     }
 
-    /// How long a deleted session is remembered at most: a day unless told otherwise. Each takes about a hundred bytes for that time, or until
-    /// the session would have ended, if that is earlier. Longer than any request takes, it keeps what comes late from being taken for what has
+    /// How long a deleted session is remembered at most: a day unless told otherwise. Each takes about 150 bytes for that time, or until
+    /// the session would have ended, if that is earlier. With zero, none is remembered. Longer than any request takes, it keeps what comes late from being taken for what has
     /// expired.
     pub fn tombstone_time(mut self, time: Duration) -> Self {
         self.tombstone_time = time;

@@ -156,6 +156,18 @@ fn tombstones_of_long_sessions_stay_for_a_time() {
     assert_eq!((sessions.sweep(), sessions.tombstones()), (6, 0));
 }
 
+/// Catches a tombstone that never comes, and is counted.
+#[test]
+fn with_no_tombstone_time_there_are_none() {
+    let sessions: Map = Sessions::builder().tombstone_time(Duration::ZERO).build().expect("a map");
+    for lifetime in [for_minutes(1), Lifetime::Until(SystemTime::now() + MINUTE)] {
+        sessions.create(1, Arc::new("session"), lifetime);
+        assert!(sessions.delete(1));
+        sessions.delete_or_bar(1, Duration::ZERO);
+        assert_eq!((load(&sessions, 1), sessions.len(), sessions.tombstones()), (None, 0, 0));
+    }
+}
+
 /// Catches an extension that loses the session, or whose lifetime the tombstone does not know.
 #[test]
 fn a_tombstone_knows_the_latest_lifetime() {
