@@ -1,6 +1,7 @@
 //! The cases. Each is asked of a new store, and tells the first thing that is wrong.
 
-use std::sync::Barrier;
+use std::hint;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime};
 
@@ -371,13 +372,12 @@ fn race<L: Send, R: Send>(
     right: impl Fn(&str) -> R + Sync,
     judge: impl Fn(&str, L, R) -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
-    for keys in (0..ROUNDS).collect::<Vec<_>>().chunks(ROUNDS / 30) {
-        let keys = keys.iter().map(|_| prepare()).collect::<Result<Vec<_>, _>>()?;
-        let start = Barrier::new(2);
-        // Both begin each round together.
+    for _ in 0..ROUNDS / CHUNK {
+        let keys = (0..CHUNK).map(|_| prepare()).collect::<Result<Vec<_>, _>>()?;
+        let arrivals = AtomicUsize::new(0);
         let (lefts, rights) = thread::scope(|scope| {
-            let lefts = scope.spawn(|| keys.iter().map(|key| (start.wait(), left(key)).1).collect::<Vec<_>>());
-            let rights: Vec<_> = keys.iter().map(|key| (start.wait(), right(key)).1).collect();
+            let lefts = scope.spawn(|| in_step(&keys, &arrivals, &left));
+            let rights = in_step(&keys, &arrivals, &right);
             (lefts.join().expect("the left one ends"), rights)
         });
         for ((key, left), right) in keys.iter().zip(lefts).zip(rights) {
@@ -385,4 +385,24 @@ fn race<L: Send, R: Send>(
         }
     }
     Ok(())
+}
+
+/// Rounds between two judgements.
+const CHUNK: usize = 100;
+
+/// One side of a race: begins each round when the other side does. It spins, so that both begin within nanoseconds, but lets others run meanwhile.
+fn in_step<A>(keys: &[String], arrivals: &AtomicUsize, run: impl Fn(&str) -> A) -> Vec<A> {
+    let round = |(round, key): (usize, &String)| {
+        arrivals.fetch_add(1, Ordering::AcqRel);
+        let mut spins = 0_u32;
+        while arrivals.load(Ordering::Acquire) < 2 * (round + 1) {
+            spins += 1;
+            if spins.is_multiple_of(1_000) {
+                thread::yield_now();
+            }
+            hint::spin_loop();
+        }
+        run(key)
+    };
+    keys.iter().enumerate().map(round).collect()
 }
