@@ -73,6 +73,22 @@ freeze-planted *names:
 soak *args:
     cd trials && cargo run --release --bin soak -- {{args}}
 
+# Stores for web frameworks: their own tests, conformance, real HTTP.
+integrations *args:
+    cd integrations && cargo test --workspace {{args}}
+
+# Break the packages on purpose and see a test fail.
+integrations-planted *names:
+    integrations/planted.sh {{names}}
+
+# The frameworks' own suites, over our stores.
+framework-suites:
+    integrations/framework-suites.sh
+
+# Our session stores, those of others, and planted faults, case by case.
+conformance:
+    cd integrations && cargo run --release -p fleeting-session-conformance
+
 replay *args:
     cargo run --release --example replay -- {{args}}
 

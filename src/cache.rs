@@ -10,7 +10,7 @@ use std::cell::RefCell;
 use std::fmt;
 use std::hash::{BuildHasher, Hash};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use ahash::RandomState;
 
@@ -66,6 +66,9 @@ pub enum Op<V> {
     Put(V),
     /// Puts this value, to live this long.
     PutWithTtl(V, Duration),
+    /// Puts this value, to live until this wall-clock time, which is kept on the monotonic clock, as [`MemStore`](crate::MemStore) does. With one
+    /// that has come, the entry is gone.
+    PutWithExpiry(V, SystemTime),
     /// Removes the entry.
     Remove,
 }
@@ -246,21 +249,22 @@ where
             if let Some(entry) = spare {
                 key.replace(Some(Entry::into_parts(entry).0));
             }
-            let (value, ttl) = match f(current.as_ref().map(|entry| entry.value())) {
+            let (value, cap) = match f(current.as_ref().map(|entry| entry.value())) {
                 Op::Keep => return Step::Keep(None),
                 Op::Remove => return Step::Cut,
                 Op::Put(value) => (value, None),
-                Op::PutWithTtl(value, ttl) => (value, Some(ttl)),
+                Op::PutWithTtl(value, ttl) => (value, Some(core.cap(Some(ttl)))),
+                Op::PutWithExpiry(value, expiry) => (value, Some(core.engine.time().at_system_time(expiry))),
             };
             let key = key.take().expect("taken only into an entry, and back out of it above");
             match current {
-                Some(old) if ttl.is_none() => {
+                Some(old) if cap.is_none() => {
                     let mut entry = Entry::new(hash, key, value, NEVER, NEVER);
                     Entry::inherit(&mut entry, old);
                     Step::PutInheriting(entry)
                 }
                 _ => {
-                    let cap = core.cap(ttl);
+                    let cap = cap.unwrap_or_else(|| core.cap(None));
                     Step::Put(Entry::new(hash, key, value, core.deadline(cap), cap))
                 }
             }

@@ -198,6 +198,14 @@ fn compute_does_what_the_closure_says() {
     assert_eq!(deadline("a"), Some((2, Some(seconds(6)))), "Put keeps the deadline");
     assert_eq!(cache.compute("a", |_| Op::PutWithTtl(3, seconds(60))), Outcome::Replaced);
     assert_eq!(deadline("a"), Some((3, Some(seconds(60)))));
+    let expiry = clock.system_time() + seconds(30);
+    assert_eq!(cache.compute("a", |_| Op::PutWithExpiry(3, expiry)), Outcome::Replaced);
+    assert_eq!(deadline("a"), Some((3, Some(seconds(30)))));
+    assert_eq!(cache.compute("c", |_| Op::PutWithExpiry(1, expiry)), Outcome::Inserted);
+    assert_eq!(deadline("c"), Some((1, Some(seconds(30)))));
+    let now = clock.system_time();
+    assert_eq!(cache.compute("c", |_| Op::PutWithExpiry(2, now)), Outcome::Removed, "dead on arrival");
+    assert_eq!(cache.compute("c", |_| Op::PutWithExpiry(2, now)), Outcome::Absent);
     assert_eq!(cache.compute("a", |_| Op::PutWithTtl(4, seconds(2))), Outcome::Replaced);
     clock.advance(seconds(2) - nanoseconds(1));
     assert_eq!(cache.sweep(), 0);
