@@ -664,6 +664,9 @@ impl<N: Timed> Engine<N> {
             bulk.step();
         }
         while go_on() && self.map.help(&epoch::pin()) {}
+        while go_on() && self.is_stale() && self.take_early(now, &mut records) {
+            bulk.step();
+        }
         drop(bulk);
         self.counters.swept(stopwatch.elapsed(), removed);
         removed
