@@ -1,6 +1,7 @@
 //! The cases. Each is asked of a new store, and tells the first thing that is wrong.
 
 use std::hint;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 use std::time::{Duration, SystemTime};
@@ -374,10 +375,10 @@ fn race<L: Send, R: Send>(
 ) -> Result<(), Refusal> {
     for _ in 0..ROUNDS / CHUNK {
         let keys = (0..CHUNK).map(|_| prepare()).collect::<Result<Vec<_>, _>>()?;
-        let arrivals = AtomicUsize::new(0);
+        let start = (Barrier::new(2), AtomicUsize::new(0));
         let (lefts, rights) = thread::scope(|scope| {
-            let lefts = scope.spawn(|| in_step(&keys, &arrivals, &left));
-            let rights = in_step(&keys, &arrivals, &right);
+            let lefts = scope.spawn(|| in_step(&keys, &start, &left));
+            let rights = in_step(&keys, &start, &right);
             (lefts.join().expect("the left one ends"), rights)
         });
         for ((key, left), right) in keys.iter().zip(lefts).zip(rights) {
@@ -390,15 +391,15 @@ fn race<L: Send, R: Send>(
 /// Rounds between two judgements.
 const CHUNK: usize = 100;
 
-/// One side of a race: begins each round when the other side does. It spins, so that both begin within nanoseconds, but lets others run meanwhile.
-fn in_step<A>(keys: &[String], arrivals: &AtomicUsize, run: impl Fn(&str) -> A) -> Vec<A> {
+/// One side of a race: begins each round when the other side does. They meet at the barrier, which leaves the processor to others, and then spin for
+/// a moment, so that both begin within nanoseconds where there is a processor for each.
+fn in_step<A>(keys: &[String], (barrier, arrivals): &(Barrier, AtomicUsize), run: impl Fn(&str) -> A) -> Vec<A> {
     let round = |(round, key): (usize, &String)| {
+        barrier.wait();
         arrivals.fetch_add(1, Ordering::AcqRel);
-        let mut spins = 0_u32;
-        while arrivals.load(Ordering::Acquire) < 2 * (round + 1) {
-            spins += 1;
-            if spins.is_multiple_of(1_000) {
-                thread::yield_now();
+        for _ in 0..1_000 {
+            if arrivals.load(Ordering::Acquire) >= 2 * (round + 1) {
+                break;
             }
             hint::spin_loop();
         }
