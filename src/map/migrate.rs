@@ -34,10 +34,9 @@ use core::ptr::NonNull;
 use super::bucket::{Head, Header, Line, PUBLISHED_MAX, SLOTS, Tags, find_bit};
 use super::node::Node;
 use super::spill::Spill;
-use super::table::{BUCKETS_MIN, LOAD, Table, free_table};
+use super::table::{AHEAD, BUCKETS_MIN, LOAD, Table, free_table};
 use super::{Map, Snapshot};
 use crate::epoch::{self, Guard, Ref};
-use crate::prefetch::prefetch;
 use crate::sync::Ordering;
 
 /// Buckets that one insert migrates beyond its own while a table grows: few, so that no insert takes long. Growth begins at a mean of four entries
@@ -46,9 +45,6 @@ const STRIDE: usize = 2;
 
 /// Buckets that one step of the verifying pass looks at.
 const VERIFY: usize = 32;
-
-/// How many buckets ahead nodes are asked for.
-const AHEAD: usize = 8;
 
 impl<N: Node> Map<N> {
     /// Whether `entries` are too many for the table.
@@ -112,8 +108,7 @@ impl<N: Node> Map<N> {
             let start = root.claimed.fetch_add(STRIDE, Ordering::Relaxed);
             let stride = start..root.len().min(start.saturating_add(STRIDE));
             // Each node is read, for its hash: ask for those that a later insert will move.
-            let later = stride.clone().map(|bucket| bucket + AHEAD).filter(|bucket| *bucket < root.len());
-            later.for_each(|bucket| prefetch_nodes(&root, bucket));
+            stride.clone().for_each(|bucket| root.prefetch_nodes(bucket + AHEAD));
             stride.for_each(|bucket| _ = migrate(&root, bucket, guard));
             return;
         }
@@ -151,16 +146,6 @@ impl<N: Node> Map<N> {
             self.promote(root, next, guard);
         }
     }
-}
-
-/// Asks the caches for the nodes of a bucket, where their hashes are.
-fn prefetch_nodes<N: Node>(table: &Table<N>, bucket: usize) {
-    let (head, line) = table.bucket(bucket);
-    // Ordering: Relaxed: a guess, on which nothing is built.
-    find_bit::<()>(head.load(Ordering::Relaxed).nodes(), |slot| {
-        prefetch(line.glance(slot));
-        None
-    });
 }
 
 /// Moves a bucket into the next table, or finds that it has been; returns that table.

@@ -91,7 +91,7 @@ pub use self::node::{Node, Owned, Unlinked};
 pub use self::pool::drain as drain_pool;
 pub use self::record::{Record, Shared};
 use self::spill::{Item, Spill};
-use self::table::{Table, free_table};
+use self::table::{AHEAD, Table, free_table};
 use crate::epoch::{self, Guard, Ref, reach};
 use crate::prefetch::prefetch;
 use crate::sync::{AtomicPtr, Ordering, TINY};
@@ -414,6 +414,7 @@ impl<N: Node> Map<N> {
         let first = table.index(from);
         let last = (first + buckets.max(1)).min(table.len()) - 1;
         for bucket in first..=last {
+            table.prefetch_nodes(bucket + AHEAD);
             visit_bucket(&table, bucket, guard, &mut each);
         }
         table.after(last)

@@ -8,7 +8,7 @@
 
 use core::ptr::{self, NonNull};
 
-use super::bucket::{Head, Header, Line, Tags};
+use super::bucket::{Head, Header, Line, Tags, find_bit};
 use super::node::Node;
 use crate::epoch::{Guard, Ref, reach};
 use crate::prefetch::prefetch;
@@ -16,6 +16,9 @@ use crate::sync::{AtomicPtr, AtomicUsize, Ordering, TINY};
 
 /// Buckets of the smallest table.
 pub const BUCKETS_MIN: usize = if TINY { 2 } else { 8 };
+
+/// How many buckets ahead nodes are asked for.
+pub const AHEAD: usize = 8;
 
 /// Mean entries a bucket above which a table grows.
 pub const LOAD: usize = 4;
@@ -98,6 +101,19 @@ impl<N: Node> Table<N> {
         let (head, line) = self.bucket(index);
         prefetch(head);
         prefetch(line);
+    }
+
+    /// Asks for the first line of a bucket's nodes, if there is such a bucket: for whoever goes through the table, [`AHEAD`] of where it is.
+    pub fn prefetch_nodes(&self, index: usize) {
+        if index >= self.len() {
+            return;
+        }
+        let (head, line) = self.bucket(index);
+        // Ordering: Relaxed: a guess, on which nothing is built.
+        find_bit::<()>(head.load(Ordering::Relaxed).nodes(), |slot| {
+            prefetch(line.glance(slot));
+            None
+        });
     }
 
     /// The table that replaces this one, once growth has begun.
