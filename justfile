@@ -89,6 +89,14 @@ framework-suites:
 conformance:
     cd integrations && cargo run --release -p fleeting-session-conformance
 
+# A web server over the store, with a page at http://127.0.0.1:3000: `just session-server --load 200`.
+session-server *args:
+    cargo run --release --manifest-path examples/session_server/Cargo.toml -- {{args}}
+
+# Click through its page in headless Chromium.
+browser-test:
+    examples/session_server/browser-test.sh
+
 replay *args:
     cargo run --release --example replay -- {{args}}
 

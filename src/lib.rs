@@ -120,3 +120,16 @@ pub fn release_thread_memory() {
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// The guides' examples, tested. Those of `axum.md`, `async.md` and `actix.md` are tested by the packages in `integrations/`.
+#[cfg(doctest)]
+mod guides {
+    #[doc = include_str!("../docs/from-dashmap.md")]
+    struct FromDashMap;
+    #[doc = include_str!("../docs/from-go.md")]
+    struct FromGo;
+    #[doc = include_str!("../docs/from-moka.md")]
+    struct FromMoka;
+    #[doc = include_str!("../docs/security.md")]
+    struct Security;
+}

@@ -51,3 +51,12 @@ mod tests {
         assert!(system_time(last) > now + CENTURY / 2);
     }
 }
+
+/// The guides' examples, tested.
+#[cfg(doctest)]
+mod guides {
+    #[doc = include_str!("../../../docs/async.md")]
+    struct Async;
+    #[doc = include_str!("../../../docs/axum.md")]
+    struct Axum;
+}
