@@ -3,4 +3,4 @@
 # kind: Replace
 # freezes: 5
 # expect: values were not dropped
-s/unsafe \{ epoch::retire\(self\.node\.pointer\(\)\.as_ptr\(\), release, self\.guard\) \}/let _ = release::<N>;/
+s/unsafe \{ retire\(pointer\.cast\(\), release_erased::<N>, self\.guard\) \}/let _ = (retire, pointer, release_erased::<N> as unsafe fn(*mut ()));/
