@@ -183,9 +183,14 @@ async fn the_page_does_what_it_says() -> Done {
     one.until_message("Your session has ended").await?;
     two.until(&format!("{row} === undefined")).await?;
 
-    // The charts move on, by what the clients do.
+    // The charts move on, by what the clients do; the list keeps its lines meanwhile, so that no click is lost.
+    two.evaluate("lines.get(session.handle).dataset.mark = 'kept'").await?;
     let before = two.evaluate(&points("sessions")).await?;
     two.until(&format!("{} > {before} + 3", points("sessions"))).await?;
+    assert_eq!(
+        two.evaluate("lines.get(session.handle).isConnected && 'mark' in lines.get(session.handle).dataset").await?,
+        json!(true)
+    );
     for chart in ["hit-ratio", "turnover", "finds", "latency", "sweep"] {
         two.until(&format!("{} > 3", points(chart))).await?;
     }
