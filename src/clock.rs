@@ -98,9 +98,18 @@ mod system {
             if expiry == NEVER {
                 return None;
             }
-            let (elapsed, wall) = pair();
-            let ahead = elapsed.saturating_sub(self.base).saturating_add(expiry.saturating_sub(wall));
+            let (elapsed, wall) = self.pair();
+            let ahead = elapsed.saturating_add(expiry.saturating_sub(wall));
             Some(ahead.saturating_sub(wall.saturating_sub(expiry)).min(NEVER))
+        }
+
+        /// One moment since the origin, and by the wall clock.
+        #[inline]
+        fn pair(&self) -> (u64, u64) {
+            let (elapsed, wall) = pair();
+            // Until the first tick after the origin the coarse clocks show a moment before it: the origin itself will do.
+            let early = self.base.saturating_sub(elapsed);
+            ((elapsed + early) - self.base, wall.saturating_add(early))
         }
     }
 
@@ -143,8 +152,7 @@ mod system {
         }
 
         fn with_system_time(&self) -> (Duration, SystemTime) {
-            let (elapsed, wall) = pair();
-            let elapsed = elapsed.saturating_sub(self.base);
+            let (elapsed, wall) = self.pair();
             (Duration::from_nanos(elapsed), SystemTime::UNIX_EPOCH + Duration::from_nanos(wall))
         }
     }

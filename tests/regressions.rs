@@ -4,9 +4,9 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, Hash, Hasher, Ra
 use std::sync::atomic::AtomicUsize;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use fleeting::{Cache, Clock, ManualClock, Op, Outcome};
+use fleeting::{Cache, Clock, ManualClock, MemStore, Op, Outcome};
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -439,4 +439,18 @@ fn a_walk_decides_what_it_passes_by() {
         assert_eq!(cache.get(&1).is_some(), persisted, "at reading {reading}");
     }
     assert!(late > 0, "no persist was late: the test shows nothing");
+}
+
+/// Until the first tick after a store was made, the coarse clock shows a moment before its origin. That moment was taken for the origin, with the wall
+/// clock's time of before: expiries came late by up to a tick.
+#[test]
+fn expiries_are_exact_from_the_first_moment_on() {
+    for round in 0..50 {
+        let store = MemStore::new(Duration::ZERO);
+        let expiry = SystemTime::now() + HOUR;
+        store.save("token", "data", expiry);
+        assert_eq!(store.find_with_expiry("token").expect("live").1, expiry, "in round {round}");
+        store.touch("token", SystemTime::now());
+        assert!(store.find("token").is_none(), "in round {round}");
+    }
 }

@@ -4,10 +4,11 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 
-if ! command -v chromedriver >/dev/null || ! command -v chromium >/dev/null; then
+browser() { command -v chromium || command -v google-chrome; }
+if ! command -v chromedriver >/dev/null || ! browser >/dev/null; then
   sudo=$([ "$(id -u)" = 0 ] || echo sudo)
   $sudo apt-get update --quiet
   $sudo apt-get install --quiet --yes --no-install-recommends chromium chromium-driver
 fi
 
-cargo test --locked --test program -- --ignored browser "$@"
+CHROMIUM=$(browser) cargo test --locked --test program -- --ignored browser "$@"

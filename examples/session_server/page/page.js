@@ -58,7 +58,7 @@ function setSession(answer) {
   the("operator-hint").hidden = Boolean(session?.is_operator);
   if (session === null) {
     the("total").textContent = "";
-    the("rows").replaceChildren();
+    drawRows([]);
     return;
   }
   the("user").textContent = session.user;
@@ -132,7 +132,25 @@ on("logout-everywhere", "click", async () => {
 async function refreshList() {
   const list = await call("GET", "/api/sessions");
   the("total").textContent = `${list.sessions.length} shown of ${list.total}`;
-  the("rows").replaceChildren(...list.sessions.map(row));
+  drawRows(list.sessions);
+}
+
+/** The lines of the list, by handle. A line stays the same element while its session lives, so that a click is not lost to a refresh. */
+const lines = new Map();
+
+function drawRows(sessions) {
+  const live = new Set(sessions.map((one) => one.handle));
+  for (const [handle, line] of lines) {
+    if (live.has(handle)) continue;
+    line.remove();
+    lines.delete(handle);
+  }
+  sessions.forEach((one, index) => {
+    const line = lines.get(one.handle) ?? row(one), there = the("rows").rows[index];
+    lines.set(one.handle, line);
+    line.cells[3].textContent = `in ${span(one.expires_in)}`;
+    if (there !== line) the("rows").insertBefore(line, there ?? null);
+  });
 }
 
 function row(one) {
@@ -146,7 +164,7 @@ function row(one) {
       else await refreshList();
     });
   });
-  const cells = [one.user + (one.is_yours ? " (you)" : ""), one.handle, new Date(one.since).toLocaleTimeString(), `in ${span(one.expires_in)}`, end];
+  const cells = [one.user + (one.is_yours ? " (you)" : ""), one.handle, new Date(one.since).toLocaleTimeString(), "", end];
   const line = document.createElement("tr");
   for (const cell of cells) line.insertCell().append(cell);
   return line;

@@ -1,7 +1,7 @@
 //! The routes, and what guards them.
 //!
 //! **Forged requests** (CSRF). Three things keep another site's page from acting as the user: what changes anything is a POST, and the cookie is
-//! `SameSite=Lax`, so browsers send no cross-site POST with it; [`same_origin`] refuses what a browser marks as coming from elsewhere, neighbours on other
+//! `SameSite=Lax`, so browsers send no cross-site POST with it; `same_origin` refuses what a browser marks as coming from elsewhere, neighbours on other
 //! subdomains and ports included, which `SameSite` lets pass; and bodies are JSON, which a form cannot send.
 //!
 //! **What users typed** goes to the page as JSON and from there into text nodes, never into HTML. The content security policy is for the day somebody errs:

@@ -170,6 +170,8 @@ async fn a_visit_prolongs_a_session_and_a_peek_does_not() {
     let visited = browser.get("/api/session").await;
     assert!(left(&visited) > 900_000, "{}", visited.text);
     assert!(visited.set_cookie().contains("Max-Age=1000"));
+    let peeked = browser.get("/api/session/peek").await;
+    assert!(left(&peeked) > 900_000, "the store knows it, too: {}", peeked.text);
 
     // It expires.
     store.touch(&token, std::time::SystemTime::UNIX_EPOCH);
