@@ -25,25 +25,29 @@ const OPERATIONS: [(&str, Operation); 9] = [
     ("save, one session", |store, _, _, expiry| store.save("shared", [7; DATA], expiry)),
     ("save, neighbours", |store, thread, _, expiry| store.save(thread.to_le_bytes(), [7; DATA], expiry)),
     ("save, far apart", |store, thread, number, expiry| {
-        store.save((number % 256 * 2 + thread).to_le_bytes(), [7; DATA], expiry);
+        store.save((number * 2 % OTHERS + thread).to_le_bytes(), [7; DATA], expiry);
     }),
     ("create and delete, one expiry", |store, thread, number, expiry| {
-        let token = (number * 2 + thread).to_le_bytes();
+        let token = (OTHERS + number * 2 + thread).to_le_bytes();
         assert!(store.create(token, [7; DATA], expiry).is_ok() && store.delete(token));
     }),
     ("create and delete, expiries apart", |store, thread, number, expiry| {
-        let token = (number * 2 + thread).to_le_bytes();
+        let token = (OTHERS + number * 2 + thread).to_le_bytes();
         let expiry = expiry + Duration::from_secs(3_600 * (thread + 1));
         assert!(store.create(token, [7; DATA], expiry).is_ok() && store.delete(token));
     }),
 ];
+
+/// Tokens that are there throughout, and after them those that come and go.
+const OTHERS: u64 = 512;
+const ENTRIES: usize = OTHERS as usize + 1;
 
 const SHARING: [&str; 3] = ["alone", "apart", "together"];
 
 fn store(expiry: SystemTime) -> MemStore {
     let store = MemStore::new(Duration::ZERO);
     store.save("shared", [7; DATA], expiry);
-    (0..512_u64).for_each(|token| store.save(token.to_le_bytes(), [7; DATA], expiry));
+    (0..OTHERS).for_each(|token| store.save(token.to_le_bytes(), [7; DATA], expiry));
     store
 }
 
@@ -64,7 +68,7 @@ fn measure(sharing: &str, operation: Operation, times: u64) -> f64 {
         let handles: Vec<_> = (0..threads).map(|thread| scope.spawn(move || work(thread))).collect();
         handles.into_iter().map(|handle| handle.join().expect("each operation did what it should")).max()
     });
-    stores.iter().for_each(|store| assert_eq!(store.len(), 513, "nothing else came or went"));
+    stores.iter().for_each(|store| assert_eq!(store.len(), ENTRIES, "nothing else came or went"));
     longest.expect("there are threads").as_nanos() as f64 / times as f64
 }
 
@@ -72,7 +76,7 @@ pub fn run(bench: &mut Bench) -> Result<(), String> {
     let (rounds, times) = (bench.rounds(2, 21), if bench.is_quick { 2_000 } else { 200_000 });
     for (cell, operation) in OPERATIONS.into_iter().filter(|(cell, _)| bench.wants(cell)).collect::<Vec<_>>() {
         let sample = |_, index: usize| measure(SHARING[index], operation, times);
-        let mut row = Row::new("contention", cell, 513, 2, "ns");
+        let mut row = Row::new("contention", cell, ENTRIES, 2, "ns");
         row.add_group(rounds::interleave(&format!("contention: {cell}"), &SHARING, rounds, |name| name, sample));
         bench.push(row)?;
     }
