@@ -87,6 +87,8 @@ impl Row {
             sample.values.is_empty() || sample.values.iter().chain(&sample.ratios).any(is_bad)
         };
         match self.samples.iter().find(insane) {
+            // Rows are lines of a CSV file without quotes.
+            _ if self.cell.contains(',') => Err(format!("{} {}: a comma in a name", self.workload, self.cell)),
             None if self.samples.is_empty() => Err(format!("{} {}: nobody ran", self.workload, self.cell)),
             None => Ok(()),
             Some(bad) => Err(format!("{} {} {}: not sane: {:?}", self.workload, self.cell, bad.store, bad.values)),

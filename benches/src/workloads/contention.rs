@@ -18,20 +18,20 @@ use crate::rounds;
 type Operation = fn(&MemStore, thread: u64, number: u64, SystemTime);
 
 const OPERATIONS: [(&str, Operation); 9] = [
-    ("find, one session", |store, _, _, _| assert!(store.find("shared").is_some())),
-    ("read, one session", |store, _, _, _| assert_eq!(store.read("shared", <[u8]>::len), Some(DATA))),
+    ("find of one session", |store, _, _, _| assert!(store.find("shared").is_some())),
+    ("read of one session", |store, _, _, _| assert_eq!(store.read("shared", <[u8]>::len), Some(DATA))),
     ("miss", |store, _, _, _| assert!(store.find("none").is_none())),
-    ("touch, one session", |store, _, _, expiry| assert!(store.touch("shared", expiry))),
-    ("save, one session", |store, _, _, expiry| store.save("shared", [7; DATA], expiry)),
-    ("save, neighbours", |store, thread, _, expiry| store.save(thread.to_le_bytes(), [7; DATA], expiry)),
-    ("save, far apart", |store, thread, number, expiry| {
+    ("touch of one session", |store, _, _, expiry| assert!(store.touch("shared", expiry))),
+    ("save of one session", |store, _, _, expiry| store.save("shared", [7; DATA], expiry)),
+    ("save of neighbours", |store, thread, _, expiry| store.save(thread.to_le_bytes(), [7; DATA], expiry)),
+    ("save far apart", |store, thread, number, expiry| {
         store.save((number * 2 % OTHERS + thread).to_le_bytes(), [7; DATA], expiry);
     }),
-    ("create and delete, one expiry", |store, thread, number, expiry| {
+    ("create and delete under one expiry", |store, thread, number, expiry| {
         let token = (OTHERS + number * 2 + thread).to_le_bytes();
         assert!(store.create(token, [7; DATA], expiry).is_ok() && store.delete(token));
     }),
-    ("create and delete, expiries apart", |store, thread, number, expiry| {
+    ("create and delete under expiries apart", |store, thread, number, expiry| {
         let token = (OTHERS + number * 2 + thread).to_le_bytes();
         let expiry = expiry + Duration::from_secs(3_600 * (thread + 1));
         assert!(store.create(token, [7; DATA], expiry).is_ok() && store.delete(token));
