@@ -91,6 +91,9 @@ impl<T> fmt::Debug for Ref<'_, T> {
     }
 }
 
+#[cfg(any(loom, shuttle))]
+pub use self::{retire as retire_ahead, retire as retire_soon};
+
 /// Has the collector free what can be freed. (Models: the oracle does so at the end, and no thread holds anything back.)
 #[cfg(any(loom, shuttle))]
 pub fn flush(guard: &Guard) {

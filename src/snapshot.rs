@@ -60,6 +60,8 @@ use std::path::Path;
 
 pub use self::error::{LoadError, LoadErrorKind, SaveError, SaveErrorKind};
 use self::format::{Contents, Decoder, Encoder, Fault, Record};
+use crate::engine::Written;
+use crate::expiry::Timed;
 
 /// Buckets that are copied under one pin.
 pub(crate) const BUCKETS: usize = 8;
@@ -104,6 +106,17 @@ pub(crate) enum Fate {
     Loaded,
     Expired,
     AlreadyPresent,
+}
+
+/// Of a record that was to be put only where nothing lives.
+impl<N: Timed> From<Written<'_, N>> for Fate {
+    fn from(written: Written<'_, N>) -> Self {
+        match written {
+            Written::Kept(..) => Fate::AlreadyPresent,
+            Written::Absent => Fate::Expired,
+            _ => Fate::Loaded,
+        }
+    }
 }
 
 /// What can be saved and loaded: a store, or a cache.

@@ -8,7 +8,6 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Cache, Core};
-use crate::engine::Written;
 use crate::epoch::{self, Guard, Ref};
 use crate::expiry::DEAD;
 use crate::map::Entry;
@@ -131,11 +130,7 @@ where
         let deadline = if self.has_idle_time() { self.deadline(cap).min(deadline) } else { cap };
         let guard = epoch::pin();
         let entry = Entry::new(self.hash(&key), key, value, deadline, cap);
-        Ok(match Core::put(self, entry, &guard, |is_live| !is_live) {
-            Written::Kept(..) => Fate::AlreadyPresent,
-            Written::Absent => Fate::Expired,
-            _ => Fate::Loaded,
-        })
+        Ok(Core::put(self, entry, &guard, |is_live| !is_live).into())
     }
 }
 

@@ -55,12 +55,12 @@ std::thread_local! {
 ///
 /// E2, as for `retire`.
 #[inline]
-pub unsafe fn retire_ahead(object: *mut (), free: unsafe fn(*mut ()), guard: &Guard) {
-    let retired = Retired { object, free };
+pub unsafe fn retire_ahead<T: 'static>(pointer: *mut T, free: unsafe fn(*mut T), guard: &Guard) {
+    let retired = Retired::new(pointer, free);
     if LOCAL.try_with(|local| local.batch_or(retired, |retired| local.push(retired, guard))).is_err() {
         // The thread is ending.
         // SAFETY: E2, by the caller.
-        unsafe { retire(object, free, guard) }
+        unsafe { retire(pointer, free, guard) }
     }
 }
 
@@ -70,12 +70,12 @@ pub unsafe fn retire_ahead(object: *mut (), free: unsafe fn(*mut ()), guard: &Gu
 ///
 /// E2, as for `retire`.
 #[inline]
-pub unsafe fn retire_soon(object: *mut (), free: unsafe fn(*mut ()), guard: &Guard) {
+pub unsafe fn retire_soon<T: 'static>(pointer: *mut T, free: unsafe fn(*mut T), guard: &Guard) {
     let soon = |Retired { object, free }| {
         // SAFETY: E2, by the caller.
         unsafe { retire(object, free, guard) }
     };
-    let retired = Retired { object, free };
+    let retired = Retired::new(pointer, free);
     if LOCAL.try_with(|local| local.batch_or(retired, soon)).is_err() {
         soon(retired);
     }
@@ -107,6 +107,16 @@ pub fn end_batches() {
 /// The batch, if it has so many objects; the next one is begun.
 pub fn take_batch(length: usize) -> Option<Garbage> {
     LOCAL.try_with(|local| local.take_batch(length)).ok().flatten()
+}
+
+impl Retired {
+    #[inline]
+    fn new<T>(pointer: *mut T, free: unsafe fn(*mut T)) -> Self {
+        // SAFETY: pointers to sized types are passed alike whatever they point to ("ABI compatibility" of std's `fn`), and the object it is called with
+        // is the pointer beside it.
+        let free = unsafe { mem::transmute::<unsafe fn(*mut T), unsafe fn(*mut ())>(free) };
+        Retired { object: pointer.cast(), free }
+    }
 }
 
 impl Local {

@@ -134,17 +134,9 @@ impl<'g, N: Node> Unlinked<'g, N> {
 impl<N: Node> Drop for Unlinked<'_, N> {
     fn drop(&mut self) {
         let pointer = self.node.pointer().as_ptr();
-        #[cfg(not(any(loom, shuttle)))]
-        {
-            let retire = if N::IS_PLAIN { epoch::retire_ahead } else { epoch::retire_soon };
-            // SAFETY: E2: it is unlinked (N4), and there is one `Unlinked` a node.
-            unsafe { retire(pointer.cast(), release_erased::<N>, self.guard) }
-        }
-        #[cfg(any(loom, shuttle))]
-        // SAFETY: E2: as above.
-        unsafe {
-            epoch::retire(pointer, release, self.guard)
-        }
+        let retire = if N::IS_PLAIN { epoch::retire_ahead::<N> } else { epoch::retire_soon::<N> };
+        // SAFETY: E2: it is unlinked (N4), and there is one `Unlinked` a node.
+        unsafe { retire(pointer, release, self.guard) }
     }
 }
 
@@ -152,13 +144,6 @@ impl<N: Node> fmt::Debug for Unlinked<'_, N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Unlinked").field(&self.node).finish()
     }
-}
-
-/// [`release`] of a pointer without its type.
-#[cfg(not(any(loom, shuttle)))]
-unsafe fn release_erased<N: Node>(pointer: *mut ()) {
-    // SAFETY: by the caller, who retired it as an N.
-    unsafe { release(pointer.cast::<N>()) }
 }
 
 /// `N::release`, for the collector.

@@ -92,16 +92,8 @@ impl<N: Node> Spill<N> {
     ///
     /// E2: it is unpublished, and this is called once.
     pub unsafe fn retire(spill: *mut Spill<N>, guard: &Guard) {
-        #[cfg(not(any(loom, shuttle)))]
         // SAFETY: E2, by the caller.
-        unsafe {
-            epoch::retire_ahead(spill.cast(), free_erased::<N>, guard)
-        }
-        #[cfg(any(loom, shuttle))]
-        // SAFETY: E2, by the caller.
-        unsafe {
-            epoch::retire(spill, Spill::free, guard)
-        }
+        unsafe { epoch::retire_ahead(spill, Spill::free, guard) }
     }
 
     /// Frees it, not its nodes.
@@ -123,13 +115,6 @@ impl<N: Node> Spill<N> {
         // SAFETY: S1: the layout it was allocated with; nobody uses it, by the caller.
         unsafe { pool::free(memory, layout::<N>(length)) }
     }
-}
-
-/// [`Spill::free`] of a pointer without its type.
-#[cfg(not(any(loom, shuttle)))]
-unsafe fn free_erased<N: Node>(spill: *mut ()) {
-    // SAFETY: by the caller, who retired it as a spill of N.
-    unsafe { Spill::free(spill.cast::<Spill<N>>()) }
 }
 
 /// Where the items begin.

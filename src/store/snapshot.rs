@@ -4,7 +4,6 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use super::{MemStore, StoreCore};
-use crate::engine::Written;
 use crate::epoch;
 use crate::expiry::DEAD;
 use crate::map::Record;
@@ -85,10 +84,6 @@ impl Snapshots for StoreCore {
         let session = self
             .record(hash, record.key, record.value, deadline)
             .map_err(|error| Fault { kind: LoadErrorKind::Decode, source: Some(error.into()) })?;
-        Ok(match StoreCore::put(self, session, &guard, |current| current.is_none()) {
-            Written::Kept(..) => Fate::AlreadyPresent,
-            Written::Absent => Fate::Expired,
-            _ => Fate::Loaded,
-        })
+        Ok(StoreCore::put(self, session, &guard, |current| current.is_none()).into())
     }
 }

@@ -3,4 +3,4 @@
 # kind: Replace
 # freezes: 5
 # expect: values were not dropped
-s/unsafe \{ retire\(pointer\.cast\(\), release_erased::<N>, self\.guard\) \}/let _ = (retire, pointer, release_erased::<N> as unsafe fn(*mut ()));/
+s/unsafe \{ retire\(pointer, release, self\.guard\) \}/let _ = (retire, pointer, release::<N> as unsafe fn(*mut N));/

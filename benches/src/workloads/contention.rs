@@ -74,7 +74,10 @@ fn measure(sharing: &str, operation: Operation, times: u64) -> f64 {
 
 pub fn run(bench: &mut Bench) -> Result<(), String> {
     let (rounds, times) = (bench.rounds(2, 21), if bench.is_quick { 2_000 } else { 200_000 });
-    for (cell, operation) in OPERATIONS.into_iter().filter(|(cell, _)| bench.wants(cell)).collect::<Vec<_>>() {
+    for (cell, operation) in OPERATIONS {
+        if !bench.wants(cell) {
+            continue;
+        }
         let sample = |_, index: usize| measure(SHARING[index], operation, times);
         let mut row = Row::new("contention", cell, ENTRIES, 2, "ns");
         row.add_group(rounds::interleave(&format!("contention: {cell}"), &SHARING, rounds, |name| name, sample));
