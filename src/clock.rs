@@ -57,11 +57,18 @@ impl Default for SystemClock {
 
 #[cfg(all(feature = "coarse-clock", any(target_os = "linux", target_os = "android")))]
 mod system {
-    use super::{AtomicU64, Clock, Duration, Instant, NEVER, Ordering, SystemClock, SystemTime, nanoseconds};
+    use std::cell::Cell;
+
+    use super::{Clock, Duration, Instant, NEVER, SystemClock, SystemTime, nanoseconds};
     use rustix::time::{ClockId, clock_gettime};
 
-    /// By how much the wall clock was ahead of the monotonic one, by the coarse pair that was read last: it changes when the wall clock is set.
-    static AHEAD: AtomicU64 = AtomicU64::new(0);
+    std::thread_local! {
+        /// What both coarse clocks showed at one moment, the monotonic one first, as this thread read it last.
+        static PAIR: Cell<(u64, u64)> = const { Cell::new((u64::MAX, 0)) };
+    }
+
+    /// How often two readings of one clock are asked to be equal: without a tick in between they are, at once.
+    const TRIES: usize = 16;
 
     /// Nanoseconds since the clock's own origin, until 2554; a wall clock set before 1970 reads as 1970.
     #[inline]
@@ -90,9 +97,9 @@ mod system {
             read(ClockId::MonotonicCoarse).saturating_sub(self.base)
         }
 
-        /// The deadline at a wall-clock time, in 64 bits. None beyond them: ask the generic way.
+        /// The deadline at a wall-clock time, in 64 bits, and the coarse reading behind it. None beyond them: ask the generic way.
         #[inline]
-        pub(super) fn at_system_time(&self, expiry: SystemTime) -> Option<u64> {
+        pub(super) fn at_system_time(&self, expiry: SystemTime) -> Option<(u64, u64)> {
             // An expiry before 1970 came as long ago as 1970 did.
             let expiry = expiry.duration_since(SystemTime::UNIX_EPOCH).map_or(0, nanoseconds);
             if expiry == NEVER {
@@ -100,7 +107,7 @@ mod system {
             }
             let (elapsed, wall) = self.pair();
             let ahead = elapsed.saturating_add(expiry.saturating_sub(wall));
-            Some(ahead.saturating_sub(wall.saturating_sub(expiry)).min(NEVER))
+            Some((ahead.saturating_sub(wall.saturating_sub(expiry)).min(NEVER), elapsed))
         }
 
         /// One moment since the origin, and by the wall clock.
@@ -115,26 +122,28 @@ mod system {
 
     /// One moment by both coarse clocks, the monotonic one first.
     ///
-    /// Both move at the same tick, so their difference is always the same. It tells that no tick came between two readings; else, two equal
-    /// readings of one clock enclose an exact pair.
+    /// Both move at the same tick, and whoever sets the wall clock moves them, too (Linux: `timekeeping_forward_now`). So as long as the monotonic one
+    /// shows what it did, so does the other. Should a system do otherwise, a wall clock that is set counts from the next tick on.
     #[inline]
     fn pair() -> (u64, u64) {
-        let (wall, elapsed) = (read(ClockId::RealtimeCoarse), read(ClockId::MonotonicCoarse));
-        // Ordering: Relaxed: a number by itself; a stale one costs another reading.
-        if wall.wrapping_sub(elapsed) == AHEAD.load(Ordering::Relaxed) { (elapsed, wall) } else { exact_pair(elapsed) }
+        let (elapsed, last) = (read(ClockId::MonotonicCoarse), PAIR.get());
+        if elapsed == last.0 { last } else { new_pair(elapsed) }
     }
 
+    /// Two equal readings of one clock enclose an exact pair. (A system whose coarse clocks are precise never gives any: the last will do.)
     #[cold]
-    fn exact_pair(mut before: u64) -> (u64, u64) {
-        loop {
+    fn new_pair(elapsed: u64) -> (u64, u64) {
+        let mut pair = (elapsed, 0);
+        for _ in 0..TRIES {
+            let before = pair.0;
             let wall = read(ClockId::RealtimeCoarse);
-            let after = read(ClockId::MonotonicCoarse);
-            if before == after {
-                AHEAD.store(wall.wrapping_sub(after), Ordering::Relaxed);
-                return (after, wall);
+            pair = (read(ClockId::MonotonicCoarse), wall);
+            if pair.0 == before {
+                break;
             }
-            before = after;
         }
+        PAIR.set(pair);
+        pair
     }
 
     impl Clock for SystemClock {
@@ -174,7 +183,7 @@ mod system {
         }
 
         /// Always None: the generic way is the only one.
-        pub(super) fn at_system_time(&self, _expiry: SystemTime) -> Option<u64> {
+        pub(super) fn at_system_time(&self, _expiry: SystemTime) -> Option<(u64, u64)> {
             None
         }
     }
@@ -365,6 +374,12 @@ impl Time {
     /// The deadline at a wall-clock time: its distance from the wall clock's now, on the monotonic clock.
     #[inline]
     pub fn at_system_time(&self, expiry: SystemTime) -> u64 {
+        self.at_system_time_and_now(expiry).0
+    }
+
+    /// The same, and the reading behind it, which is as good as [`coarse`](Self::coarse).
+    #[inline]
+    pub fn at_system_time_and_now(&self, expiry: SystemTime) -> (u64, u64) {
         let deadline = match &self.source {
             Source::System(clock) => clock.at_system_time(expiry),
             Source::Custom(_) => None,
@@ -372,12 +387,13 @@ impl Time {
         deadline.unwrap_or_else(|| self.at_any_system_time(expiry))
     }
 
-    fn at_any_system_time(&self, expiry: SystemTime) -> u64 {
+    fn at_any_system_time(&self, expiry: SystemTime) -> (u64, u64) {
         let (elapsed, wall) = self.clock().with_system_time();
-        match expiry.duration_since(wall) {
-            Ok(ahead) => nanoseconds(elapsed.saturating_add(ahead)),
-            Err(behind) => nanoseconds(elapsed.saturating_sub(behind.duration())),
-        }
+        let deadline = match expiry.duration_since(wall) {
+            Ok(ahead) => elapsed.saturating_add(ahead),
+            Err(behind) => elapsed.saturating_sub(behind.duration()),
+        };
+        (nanoseconds(deadline), nanoseconds(elapsed))
     }
 
     /// The wall-clock time of a deadline. Never is the furthest deadline there is, some 290 years ahead.
@@ -569,7 +585,7 @@ mod tests {
         for nanoseconds in [0, 1, 5_000_000, 999_999_999, 1_800_000_000_000, 1 << 62, NEVER, u64::MAX] {
             let by = Duration::from_nanos(nanoseconds);
             for expiry in [now + by, now - by, SystemTime::UNIX_EPOCH + by, SystemTime::UNIX_EPOCH - by] {
-                assert_eq!(time.at_system_time(expiry), time.at_any_system_time(expiry), "{expiry:?}");
+                assert_eq!(time.at_system_time(expiry), time.at_any_system_time(expiry).0, "{expiry:?}");
             }
         }
     }

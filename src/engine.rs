@@ -555,18 +555,18 @@ impl<N: Timed> Engine<N> {
         is_void
     }
 
-    /// Gives a live key a new deadline; false if it has none that is live. Lock-free; allocates nothing unless the
-    /// deadline is an earlier one.
+    /// Gives a live key a new deadline; None if it has none that is live. Lock-free; allocates nothing unless the
+    /// deadline is an earlier one. For `to` see [`set_deadline`](Self::set_deadline).
     pub fn touch<'g>(
         &self,
         hash: u64,
         mut eq: impl FnMut(Ref<'g, N>) -> bool,
-        deadline: u64,
+        to: impl Fn() -> (u64, u64),
         guard: &'g Guard,
     ) -> Option<Ref<'g, N>> {
         loop {
             let node = self.map.find(hash, &mut eq, guard)?;
-            if self.set_deadline(node, deadline, guard) {
+            if self.set_deadline(node, &to, guard) {
                 return Some(node);
             }
             // Expired, replaced, or removed: find out, and clean up.
@@ -575,11 +575,14 @@ impl<N: Timed> Engine<N> {
     }
 
     /// Moves a node's deadline; false if the node is no longer the live one of its key: find again.
+    ///
+    /// `to` tells the new deadline, and what time it is: one that comes from the wall clock has read both, and a reading costs as much as the rest.
     #[inline]
-    pub fn set_deadline(&self, node: Ref<'_, N>, to: u64, guard: &Guard) -> bool {
+    pub fn set_deadline(&self, node: Ref<'_, N>, to: impl Fn() -> (u64, u64), guard: &Guard) -> bool {
         loop {
             let from = self.settled_deadline(node, guard);
-            let now = self.time.coarse();
+            // X9: the clock after the deadline.
+            let (to, now) = to();
             if from.is_closed() || !self.is_live_at(from, now) {
                 return false;
             }

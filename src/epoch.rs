@@ -2,8 +2,8 @@
 //! pointer becomes a reference.
 //!
 //! * [`pin`] keeps everything that is reachable now allocated until the guard is dropped.
-//! * [`retire`] frees a pointer, once, after every guard that was pinned at that moment is gone; `retire_ahead` does so for small objects, of which
-//!   bursts are freed. During a [`BulkRemoval`], what its thread retires comes back to it to be freed.
+//! * [`retire`] frees a pointer, once, after every guard that was pinned at that moment is gone; `retire_home` does so for small
+//!   objects, which come back to the thread that retired them. During a [`BulkRemoval`], all do.
 //! * [`reach`] turns a pointer that the structure vouches for into a [`Ref`] that lives as long as the guard.
 //!
 //! In models (`--cfg loom` or `--cfg shuttle`) the *oracle* of [`oracle`] takes crossbeam's place: it frees nothing before the
@@ -14,9 +14,9 @@
 #![allow(unsafe_code)]
 
 #[cfg(not(any(loom, shuttle)))]
-mod ahead;
-#[cfg(not(any(loom, shuttle)))]
 mod bulk;
+#[cfg(not(any(loom, shuttle)))]
+mod home;
 pub mod yard;
 
 use core::fmt;
@@ -29,8 +29,8 @@ pub use self::real::{Guard, born, died, pin, retire};
 
 #[cfg(not(any(loom, shuttle)))]
 pub use self::{
-    ahead::{flush, retire_ahead, retire_soon},
     bulk::BulkRemoval,
+    home::{flush, retire_home, retire_soon},
 };
 
 #[cfg(not(any(loom, shuttle)))]
@@ -92,7 +92,18 @@ impl<T> fmt::Debug for Ref<'_, T> {
 }
 
 #[cfg(any(loom, shuttle))]
-pub use self::{retire as retire_ahead, retire as retire_soon};
+pub use self::retire as retire_soon;
+
+/// [`retire`], whatever the size. (Models free at the end.)
+///
+/// # Safety
+///
+/// E2, as for `retire`.
+#[cfg(any(loom, shuttle))]
+pub unsafe fn retire_home<T: 'static>(pointer: *mut T, _bytes: usize, free: unsafe fn(*mut T), guard: &Guard) {
+    // SAFETY: E2, by the caller.
+    unsafe { retire(pointer, free, guard) }
+}
 
 /// Has the collector free what can be freed. (Models: the oracle does so at the end, and no thread holds anything back.)
 #[cfg(any(loom, shuttle))]

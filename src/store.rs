@@ -363,7 +363,7 @@ impl MemStore {
         let (core, guard, token) = (&*self.core, epoch::pin(), token.as_ref());
         let hash = core.prepare(token, &guard);
         let eq = |record: Ref<'_, Record>| Record::token(record) == token;
-        core.engine.touch(hash, eq, core.deadline_at(expiry), &guard).is_some()
+        core.engine.touch(hash, eq, || core.engine.time().at_system_time_and_now(expiry), &guard).is_some()
     }
 
     /// Gives a live session a new token, as is done at login. False, and nothing changes, if `old` is not live or `new` is.

@@ -561,16 +561,18 @@ impl World {
 
     /// Gives a live entry a new deadline; the value of the entry that got it.
     pub fn touch(&self, key: Key, deadline: u64) -> Option<u64> {
-        let guard = epoch::pin();
-        let touched = self.engine.touch(key.hash, |node| *node.key() == key, at(deadline), &guard);
-        touched.map(|node| node.value().get())
+        self.set_deadline(key, at(deadline))
     }
 
     /// Ends a live entry's time to live; its value.
     pub fn persist(&self, key: Key) -> Option<u64> {
+        self.set_deadline(key, NEVER)
+    }
+
+    fn set_deadline(&self, key: Key, deadline: u64) -> Option<u64> {
         let guard = epoch::pin();
-        let touched = self.engine.touch(key.hash, |node| *node.key() == key, NEVER, &guard);
-        touched.map(|node| node.value().get())
+        let to = || (deadline, self.engine.time().coarse());
+        self.engine.touch(key.hash, |node| *node.key() == key, to, &guard).map(|node| node.value().get())
     }
 
     /// Sweeps by ticks, as the janitor does; how many it removed.

@@ -29,7 +29,7 @@ impl Drop for Content {
 
 /// True if the owner has it now.
 fn bring(yard: &Arc<Yard<Content>>) -> bool {
-    yard.bring(Batch::new(Content::new())).is_ok()
+    yard.bring(Batch::new(Content::new(), 1)).is_ok()
 }
 
 /// How many came before the yard was closed, and how many of these before it was looked at first.
@@ -44,7 +44,7 @@ fn own(yard: &Arc<Yard<Content>>) -> (usize, usize) {
 fn bring_against_close() {
     let seen = [(true, 1, 1), (true, 1, 0), (false, 0, 0)];
     Model::new("bring_against_close").explore(&seen, || {
-        let (brought, (count, early)) = pair(&Arc::new(Yard::open()), bring, own);
+        let (brought, (count, early)) = pair(&Arc::new(Yard::open(usize::MAX)), bring, own);
         assert_eq!(usize::from(brought), count, "brought and taken, or neither");
         (brought, count, early)
     });
@@ -54,7 +54,7 @@ fn bring_against_close() {
 fn bring_against_bring_against_close() {
     let seen = [(2, 2), (2, 1), (2, 0), (1, 1), (1, 0), (0, 0)];
     Model::new("bring_against_bring_against_close").explore(&seen, || {
-        let (one, two, (count, early)) = trio(&Arc::new(Yard::open()), bring, bring, own);
+        let (one, two, (count, early)) = trio(&Arc::new(Yard::open(usize::MAX)), bring, bring, own);
         assert_eq!(usize::from(one) + usize::from(two), count);
         (count, early)
     });

@@ -70,13 +70,17 @@ where
     fn follow_cap(&self, entry: Ref<'_, Entry<K, V>>, guard: &Guard) -> bool {
         loop {
             let cap = entry.cap();
-            if !self.engine.set_deadline(entry, self.deadline(cap), guard) {
+            if !self.set_deadline(entry, self.deadline(cap), guard) {
                 return false;
             }
             if entry.cap() == cap {
                 return true;
             }
         }
+    }
+
+    fn set_deadline(&self, entry: Ref<'_, Entry<K, V>>, deadline: u64, guard: &Guard) -> bool {
+        self.engine.set_deadline(entry, || (deadline, self.engine.time().coarse()), guard)
     }
 
     #[cold]
@@ -190,7 +194,7 @@ where
         loop {
             let entry = self.look(key, guard)?;
             let is_touched = if self.time_to_idle.is_none() {
-                self.engine.set_deadline(entry, cap, guard)
+                self.set_deadline(entry, cap, guard)
             } else {
                 entry.set_cap(cap);
                 self.follow_cap(entry, guard)

@@ -34,7 +34,7 @@ fn remove(engine: &TestEngine, key: u64) -> bool {
 }
 
 fn touch(engine: &TestEngine, key: u64, deadline: u64) -> bool {
-    engine.touch(key, |other| *other.key() == key, deadline, &epoch::pin()).is_some()
+    engine.touch(key, |other| *other.key() == key, || (deadline, engine.time().coarse()), &epoch::pin()).is_some()
 }
 
 /// The deadline of a live key, and the tick that its claim names.

@@ -11,8 +11,8 @@
 use core::marker::PhantomData;
 use std::sync::Arc;
 
-use super::ahead::{self, Garbage};
-use super::yard::{Batch, Yard};
+use super::home::{self, Garbage};
+use super::yard::Yard;
 use super::{flush, pin};
 
 /// Objects of a batch: so many are held back.
@@ -32,14 +32,14 @@ pub struct BulkRemoval {
 impl BulkRemoval {
     /// Begins one.
     pub fn begin() -> Self {
-        let yard = ahead::begin_batches().then(|| Arc::new(Yard::open()));
+        let yard = home::begin_bulk().then(|| Arc::new(Yard::open(usize::MAX)));
         BulkRemoval { yard, not_send: PhantomData }
     }
 
     /// Frees what has come back, once in a while: for every few objects that were retired. The thread should not be pinned.
     pub fn step(&self) {
         if let Some(yard) = &self.yard
-            && let Some(batch) = ahead::take_batch(BATCH)
+            && let Some(batch) = home::take_bulk(BATCH)
         {
             retire(batch, yard);
             yard.take(drop);
@@ -50,8 +50,8 @@ impl BulkRemoval {
 impl Drop for BulkRemoval {
     fn drop(&mut self) {
         let Some(yard) = &self.yard else { return };
-        ahead::end_batches();
-        if let Some(batch) = ahead::take_batch(1) {
+        home::end_bulk();
+        if let Some(batch) = home::take_bulk(1) {
             retire(batch, yard);
         }
         // Until the last batches are back, as far as no other thread is in the way.
@@ -63,10 +63,8 @@ impl Drop for BulkRemoval {
 /// Has a batch brought back, or freed, once nobody can reach what is in it.
 fn retire(batch: Garbage, yard: &Arc<Yard<Garbage>>) {
     let guard = pin();
-    let (batch, yard) = (Batch::new(batch), yard.clone());
-    let closure = move || drop(yard.bring(batch));
-    // SAFETY: E2: each object of it was unlinked before; `Garbage` and `Yard` may go to any thread.
-    unsafe { guard.defer_unchecked(closure) };
+    // SAFETY: E2: each object of it was unlinked before.
+    unsafe { home::retire_batch(batch, 0, yard, &guard) };
     flush(&guard);
 }
 
@@ -75,7 +73,7 @@ mod tests {
     use std::sync::mpsc;
     use std::thread;
 
-    use super::super::{retire_ahead, retire_soon};
+    use super::super::{retire_home, retire_soon};
     use super::*;
     use crate::sync::{AtomicUsize, Ordering};
 
@@ -90,7 +88,7 @@ mod tests {
     fn retire_one() {
         let object = Box::into_raw(Box::new(7_u64)).cast();
         // SAFETY: E2: nobody else has it.
-        unsafe { retire_ahead(object, count, &pin()) };
+        unsafe { retire_home(object, size_of::<u64>(), count, &pin()) };
         let object = Box::into_raw(Box::new(8_u64)).cast();
         // SAFETY: E2: nobody else has it.
         unsafe { retire_soon(object, count, &pin()) };

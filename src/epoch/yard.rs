@@ -12,6 +12,7 @@
 //!
 //! * **Y1** A batch belongs to whoever brings it, to the stack, or to whoever swapped it out: one of them, who drops it, once.
 //! * **Y2** Only the yard's owner takes and closes, takes no more after that, and CLOSED is final.
+//! * **Y3** A batch's weight is added before it is on the stack, and subtracted after it has left: so what stands there never weighs more than the limit.
 //!
 //! # Orderings
 //!
@@ -26,6 +27,7 @@
 #![allow(unsafe_code)]
 
 use core::ptr;
+use core::sync::atomic::AtomicUsize;
 
 use crate::sync::{AtomicPtr, Ordering};
 
@@ -33,34 +35,44 @@ use crate::sync::{AtomicPtr, Ordering};
 #[derive(Debug)]
 pub struct Yard<T> {
     head: AtomicPtr<Batch<T>>,
+    /// At least that of the batches on the stack (Y3). It carries nothing, and is an atomic of `core` in models, too.
+    weight: AtomicUsize,
+    limit: usize,
 }
 
 /// A batch, made before it is known who will bring it.
 #[derive(Debug)]
 pub struct Batch<T> {
     next: *mut Batch<T>,
+    weight: usize,
     content: T,
 }
 
 impl<T> Batch<T> {
-    /// A batch of this.
-    pub fn new(content: T) -> Box<Batch<T>> {
-        Box::new(Batch { next: ptr::null_mut(), content })
+    /// A batch of this, which weighs so much.
+    pub fn new(content: T, weight: usize) -> Box<Batch<T>> {
+        Box::new(Batch { next: ptr::null_mut(), weight, content })
     }
 }
 
 impl<T> Yard<T> {
-    /// An open yard.
-    pub fn open() -> Yard<T> {
-        Yard { head: AtomicPtr::new(ptr::null_mut()) }
+    /// An open yard, in which batches of so much weight may wait.
+    pub fn open(limit: usize) -> Yard<T> {
+        Yard { head: AtomicPtr::new(ptr::null_mut()), weight: AtomicUsize::new(0), limit }
     }
 
     /// Leaves a batch for the owner.
     ///
     /// # Errors
     ///
-    /// Gives it back if the yard is closed.
+    /// Gives it back if the yard is closed, or full.
     pub fn bring(&self, mut batch: Box<Batch<T>>) -> Result<(), Box<Batch<T>>> {
+        let weight = batch.weight;
+        // Ordering: Relaxed, here and below: a number by itself (Y3).
+        if weight > self.limit.saturating_sub(self.weight.fetch_add(weight, Ordering::Relaxed)) {
+            self.weight.fetch_sub(weight, Ordering::Relaxed);
+            return Err(batch);
+        }
         // Ordering: Relaxed: the CAS decides; CLOSED carries nothing.
         let mut head = self.head.load(Ordering::Relaxed);
         while head != closed() {
@@ -74,12 +86,17 @@ impl<T> Yard<T> {
             // SAFETY: Y1: the CAS failed, so it is still this thread's alone.
             batch = unsafe { Box::from_raw(brought) };
         }
+        self.weight.fetch_sub(weight, Ordering::Relaxed);
         Err(batch)
     }
 
     /// Gives each batch that has been brought. For the owner.
+    #[inline]
     pub fn take(&self, each: impl FnMut(T)) {
-        self.swap(ptr::null_mut(), each);
+        // Ordering: Relaxed: what is not seen yet is taken the next time.
+        if !self.head.load(Ordering::Relaxed).is_null() {
+            self.swap(ptr::null_mut(), each);
+        }
     }
 
     /// Likewise, and no more come. For the owner, once.
@@ -88,14 +105,17 @@ impl<T> Yard<T> {
     }
 
     fn swap(&self, head: *mut Batch<T>, mut each: impl FnMut(T)) {
+        let mut weight = 0;
         // Ordering: Acquire [bring-back] with the CAS of each bringer.
         let mut next = self.head.swap(head, Ordering::Acquire);
         while !next.is_null() && next != closed() {
             // SAFETY: Y1: it came from `Box::into_raw`, and the swap made it this thread's.
             let batch = unsafe { Box::from_raw(next) };
             next = batch.next;
+            weight += batch.weight;
             each(batch.content);
         }
+        self.weight.fetch_sub(weight, Ordering::Relaxed);
     }
 }
 

@@ -3,6 +3,7 @@
 #![allow(unsafe_code)]
 
 use core::alloc::Layout;
+use core::mem;
 use core::ptr::{self, NonNull};
 
 use super::node::{Node, Owned};
@@ -105,7 +106,12 @@ where
     K: Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
-    const IS_PLAIN: bool = false;
+    const IS_PLAIN: bool = !mem::needs_drop::<K>() && !mem::needs_drop::<V>();
+
+    #[inline]
+    fn bytes(&self) -> usize {
+        size_of::<Self>()
+    }
 
     #[inline]
     fn hash(&self) -> u64 {

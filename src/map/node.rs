@@ -26,6 +26,9 @@ pub trait Node: Send + Sync + Sized + 'static {
     /// Whether `release` runs no code of the user's, so that nobody waits for it.
     const IS_PLAIN: bool;
 
+    /// Bytes of its allocation.
+    fn bytes(&self) -> usize;
+
     /// The hash it is found by; always the same.
     fn hash(&self) -> u64;
 
@@ -134,9 +137,13 @@ impl<'g, N: Node> Unlinked<'g, N> {
 impl<N: Node> Drop for Unlinked<'_, N> {
     fn drop(&mut self) {
         let pointer = self.node.pointer().as_ptr();
-        let retire = if N::IS_PLAIN { epoch::retire_ahead::<N> } else { epoch::retire_soon::<N> };
-        // SAFETY: E2: it is unlinked (N4), and there is one `Unlinked` a node.
-        unsafe { retire(pointer, release, self.guard) }
+        if N::IS_PLAIN {
+            // SAFETY: E2: it is unlinked (N4), and there is one `Unlinked` a node.
+            unsafe { epoch::retire_home(pointer, self.node.bytes(), release::<N>, self.guard) }
+        } else {
+            // SAFETY: E2, likewise.
+            unsafe { epoch::retire_soon(pointer, release::<N>, self.guard) }
+        }
     }
 }
 

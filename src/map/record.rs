@@ -142,6 +142,11 @@ impl Node for Record {
     const IS_PLAIN: bool = true;
 
     #[inline]
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.token_length as usize + self.data_length as usize
+    }
+
+    #[inline]
     fn hash(&self) -> u64 {
         self.meta.hash()
     }

@@ -92,8 +92,10 @@ impl<N: Node> Spill<N> {
     ///
     /// E2: it is unpublished, and this is called once.
     pub unsafe fn retire(spill: *mut Spill<N>, guard: &Guard) {
+        // SAFETY: E2: nobody has freed it yet.
+        let length = unsafe { &*spill }.length;
         // SAFETY: E2, by the caller.
-        unsafe { epoch::retire_ahead(spill, Spill::free, guard) }
+        unsafe { epoch::retire_home(spill, layout::<N>(length).size(), Spill::free, guard) }
     }
 
     /// Frees it, not its nodes.
