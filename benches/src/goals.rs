@@ -47,7 +47,7 @@ const fn goal(
 
 const CROWDS: &[usize] = &[2, 8, 32];
 
-pub const GOALS: [Goal; 24] = [
+pub const GOALS: [Goal; 25] = [
     goal(("single", "hit"), 0, &[], Against::Maps, (Some(1.0), Some(1.2))),
     goal(("single", "hit"), 0, &[], Against::Only("moka"), (Some(4.0), None)),
     goal(("single", "zipf"), 0, CROWDS, Against::Maps, (Some(1.0), Some(1.5))),
@@ -69,6 +69,7 @@ pub const GOALS: [Goal; 24] = [
     goal(("storm", "purge time"), 1_000_000, &[1], Against::Constant(500.0), (Some(1.0), None)),
     goal(("sweep-scaling", "sweep"), 0, &[], Against::OurSmallest, (Some(1.0 / 1.5), Some(1.0))),
     goal(("batch", "get_many-32"), 1_000_000, &[], Against::BestPeer, (Some(2.0), Some(3.0))),
+    goal(("batch", "cache get_many-32"), 1_000_000, &[], Against::BestPeer, (Some(2.0), Some(3.0))),
     goal(("memory", "beyond token and data"), 0, &[], Against::Only("dashmap"), (Some(1.0), None)),
     goal(("memory", "beyond token and data"), 0, &[], Against::Constant(64.0), (None, Some(1.0))),
     goal(("churn", "memory at the end"), 0, &[], Against::OurCell("memory after a quarter"), (None, Some(0.95))),
