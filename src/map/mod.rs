@@ -193,9 +193,10 @@ impl<N: Node> Map<N> {
         let tags = head.load_tags(Ordering::Relaxed);
         find_bit::<()>(tags.matching(Tags::tag(hash)) & header.nodes(), |slot| {
             let node = line.glance(slot).cast::<[u8; 64]>();
-            // Key and deadline may lie on two lines.
+            // Key and deadline may lie on two lines; the first of a session's data, on a third.
             prefetch(node);
             prefetch(node.wrapping_add(1));
+            prefetch(node.cast::<u8>().wrapping_add(88));
             None
         });
     }
