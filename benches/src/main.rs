@@ -30,10 +30,10 @@ const USAGE: &str = "usage: cargo run --release -p fleeting-benches [--features 
   WORKLOAD [--quick] [--only CELL] [--sizes N,N] [--rounds N] [--out DIR]
         one of single, warm, caches, web, batch, grow, churn, storm, sweep-scaling, iterate, memory, replay, contention;
         or inline: the cells of single on Cache<[u8; 32], Arc<[u8]>>. A file is written only with --out
-  table [DIR]
-        the table of all cells against their floors and aims, in Markdown, losses first
-  plot [DIR] [--out DIR]
-        SVG plots of the results in the first DIR (benches/results), written into the second (benches/plots)
+  table [DIR ...]
+        the table of all cells against their floors and aims, in Markdown, losses first. Of several runs, each in a DIR, medians and spread
+  plot [DIR ...] [--out DIR]
+        SVG plots of the results in DIR (benches/results), of several runs their medians, written into the last (benches/plots)
   profile STORE CELL ENTRIES OPERATIONS
         one cell of single, for callgrind (--toggle-collect='*measured*')
 ";
@@ -54,7 +54,7 @@ struct Options {
     bench: Bench,
     out: Option<PathBuf>,
     /// What is not an option.
-    folder: Option<PathBuf>,
+    folders: Vec<PathBuf>,
 }
 
 fn run(arguments: &[String]) -> Result<(), String> {
@@ -68,24 +68,26 @@ fn run(arguments: &[String]) -> Result<(), String> {
         ("child", [role, store, entries]) => return workloads::child::serve(role, store, number(entries)?),
         _ => {}
     }
-    let options = options(rest)?;
+    let mut options = options(rest)?;
     let home = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let results = options.folder.clone().unwrap_or_else(|| home.join("results"));
+    if options.folders.is_empty() {
+        options.folders.push(home.join("results"));
+    }
     match command.as_str() {
         "all" => {
             let out = options.out.clone().unwrap_or_else(|| home.join("results"));
             run_workloads(&ALL, options.bench, Some(&out))
         }
         "table" => {
-            let (about, records) = report::read_all(&results)?;
+            let (about, runs) = report::read_runs(&options.folders)?;
             about.iter().for_each(|line| println!("- {line}"));
-            println!("\n{}", table::markdown(&records));
+            println!("\n{}", table::markdown(&runs));
             Ok(())
         }
         "plot" => {
-            let (about, records) = report::read_all(&results)?;
+            let (about, runs) = report::read_runs(&options.folders)?;
             let out = options.out.unwrap_or_else(|| home.join("plots"));
-            plot::draw(&about, &records, &out)?.iter().for_each(|path| println!("{}", path.display()));
+            plot::draw(&about, &report::merge(&runs), &out)?.iter().for_each(|path| println!("{}", path.display()));
             Ok(())
         }
         "inline" => run_workloads(&[("inline", workloads::caches::run_inline)], options.bench, options.out.as_deref()),
@@ -129,7 +131,7 @@ fn options(arguments: &[String]) -> Result<Options, String> {
             "--sizes" => options.bench.sizes = Some(value()?.split(',').map(number).collect::<Result<_, _>>()?),
             "--only" => options.bench.only = Some(value()?.clone()),
             "--out" => options.out = Some(value()?.into()),
-            folder if !folder.starts_with('-') && options.folder.is_none() => options.folder = Some(folder.into()),
+            folder if !folder.starts_with('-') => options.folders.push(folder.into()),
             _ => return Err(format!("{argument}: unknown\n\n{USAGE}")),
         }
     }

@@ -60,7 +60,7 @@ pub fn draw(about: &[String], all: &[Record], folder: &Path) -> Result<Vec<PathB
 /// The cells that get a bar: what is compared with peers, without the percentiles that nothing is asked of.
 fn barred(all: &[Record]) -> Vec<Line> {
     let is_percentile = |cell: &str| PERCENTILES.iter().any(|(name, _)| cell.ends_with(&format!(" {name}")));
-    let mut lines = table::lines(all);
+    let mut lines = table::lines(&[all.to_vec()]);
     lines.retain(|line| {
         let has_goal = line.floor.or(line.aim).is_some();
         !line.against.starts_with("ours") && (has_goal || !is_percentile(&line.ours.cell))

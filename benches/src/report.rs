@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::figures::{Row, Summary};
@@ -31,6 +31,16 @@ pub struct Record {
 }
 
 impl Record {
+    /// Whether both are of one cell and store.
+    pub fn is_of(&self, other: &Record) -> bool {
+        let cell = |record: &Record| (record.entries, record.threads);
+        let names = |record: &Record| {
+            let Record { workload, cell, store, allocator, unit, .. } = record.clone();
+            [workload, cell, store, allocator, unit]
+        };
+        cell(self) == cell(other) && names(self) == names(other)
+    }
+
     fn parse(line: &str) -> Option<Record> {
         let fields: [&str; 12] = line.split(',').collect::<Vec<_>>().try_into().ok()?;
         let [workload, cell, entries, threads, store, allocator, unit, rounds, median, p10, p90, ratio] = fields;
@@ -145,14 +155,22 @@ pub fn parse(text: &str) -> Result<(Vec<String>, Vec<Record>), String> {
     Ok((about, records))
 }
 
-/// All result files of a folder, by name. Of what they tell about themselves, each line once; of dates, the first and the last.
-pub fn read_all(folder: &Path) -> Result<(Vec<String>, Vec<Record>), String> {
+/// All result files of each folder, which is a run, by name. Of what they tell about themselves, each line once; of a run's dates, the first and the last.
+pub fn read_runs(folders: &[PathBuf]) -> Result<(Vec<String>, Vec<Vec<Record>>), String> {
+    let (mut about, mut runs) = (Vec::new(), Vec::new());
+    for folder in folders {
+        runs.push(read_run(folder, &mut about)?);
+    }
+    Ok((about, runs))
+}
+
+fn read_run(folder: &Path, about: &mut Vec<String>) -> Result<Vec<Record>, String> {
     let failed = |error: std::io::Error| format!("{}: {error}", folder.display());
     let entries = fs::read_dir(folder).map_err(failed)?;
     let mut paths: Vec<_> = entries.filter_map(|entry| Some(entry.ok()?.path())).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "csv"));
     paths.sort();
-    let (mut about, mut dates, mut records) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut dates, mut records) = (Vec::new(), Vec::new());
     for path in &paths {
         let text = fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let (these, mut more) = parse(&text).map_err(|error| format!("{}: {error}", path.display()))?;
@@ -172,7 +190,28 @@ pub fn read_all(folder: &Path) -> Result<(Vec<String>, Vec<Record>), String> {
     if let (Some(first), Some(last)) = (dates.first(), dates.last()) {
         about.push(if first == last { format!("date: {first}") } else { format!("date: {first} to {last}") });
     }
-    Ok((about, records))
+    Ok(records)
+}
+
+/// One record for each cell and store of some runs: the medians of what the runs say of it, and the outer percentiles.
+pub fn merge(runs: &[Vec<Record>]) -> Vec<Record> {
+    let mut merged: Vec<Record> = Vec::new();
+    for record in runs.iter().flatten() {
+        if merged.iter().any(|known| known.is_of(record)) {
+            continue;
+        }
+        let all = || runs.iter().flatten().filter(|other| other.is_of(record));
+        let median = |of: fn(&Record) -> f64| Summary::of(&all().map(of).collect::<Vec<_>>()).median;
+        merged.push(Record {
+            rounds: all().map(|record| record.rounds).sum(),
+            median: median(|record| record.median),
+            p10: all().map(|record| record.p10).fold(f64::MAX, f64::min),
+            p90: all().map(|record| record.p90).fold(f64::MIN, f64::max),
+            ratio: median(|record| record.ratio),
+            ..record.clone()
+        });
+    }
+    merged
 }
 
 #[cfg(test)]
@@ -185,14 +224,31 @@ mod tests {
         row.add_group(vec![("fleeting", vec![10.0, 11.0, 12.0]), ("mutex", vec![20.0, 22.0, 24.0])]);
         let folder = std::env::temp_dir().join(format!("fleeting-benches-report-{}", std::process::id()));
         write(&folder, "single", &[row.clone()], &["moka is not in hit: a test".into()]).unwrap();
-        let (about, found) = read_all(&folder).unwrap();
+        let (about, runs) = read_runs(&[folder.clone(), folder.clone()]).unwrap();
         fs::remove_dir_all(&folder).unwrap();
-        assert_eq!(found, records(&row));
+        let found = &runs[1];
+        assert_eq!((runs.len(), found), (2, &records(&row)));
         assert_eq!((found[1].median, found[1].ratio, found[1].rounds), (22.0, 2.0, 3));
         for name in ["command", "commit", "machine", "date", "allocator"] {
             assert!(about.iter().any(|line| line.starts_with(&format!("{name}: "))), "{name}");
         }
         assert!(!about.iter().any(|line| line.contains("moka")));
+    }
+
+    #[test]
+    fn runs_are_merged_cell_by_cell() {
+        let run = |values: [f64; 2]| {
+            let mut row = Row::new("single", "hit", 1_000, 2, "ns");
+            row.add_group(vec![("fleeting", vec![10.0]), ("mutex", vec![values[0]])]);
+            let mut other = Row::new("single", "miss", 1_000, 2, "ns");
+            other.add_group(vec![("fleeting", vec![values[1]])]);
+            [records(&row), records(&other)].concat()
+        };
+        let merged = merge(&[run([20.0, 1.0]), run([40.0, 2.0]), run([25.0, 9.0])]);
+        let figures: Vec<_> =
+            merged.iter().map(|record| (record.median, record.p10, record.p90, record.ratio)).collect();
+        assert_eq!(figures, [(10.0, 10.0, 10.0, 1.0), (25.0, 20.0, 40.0, 2.5), (2.0, 1.0, 9.0, 1.0)]);
+        assert!(merged.iter().all(|record| record.rounds == 3));
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The table of all cells, losses first.
 
 use crate::goals::{self, Against};
-use crate::report::Record;
+use crate::report::{self, Record};
 
 /// A cell beside what it is to reach.
 #[derive(Clone, Debug)]
@@ -9,6 +9,8 @@ pub struct Line {
     pub ours: Record,
     pub against: String,
     pub score: f64,
+    /// The lowest and the highest of the runs.
+    pub spread: (f64, f64),
     pub floor: Option<f64>,
     pub aim: Option<f64>,
 }
@@ -43,18 +45,24 @@ impl Line {
     }
 }
 
-/// A line for each goal of each cell, and for each cell without one; losses first.
-pub fn lines(all: &[Record]) -> Vec<Line> {
-    let mut lines = Vec::new();
+/// A line for each goal of each cell, and for each cell without one; losses first. Of several runs, the medians.
+pub fn lines(runs: &[Vec<Record>]) -> Vec<Line> {
+    let (all, mut lines) = (&report::merge(runs)[..], Vec::new());
     for ours in all.iter().filter(|record| record.store == "fleeting") {
         let mut wanted: Vec<(Against, Option<f64>, Option<f64>)> =
             goals::goals(ours).map(|goal| (goal.against, goal.floor, goal.aim)).collect();
         if wanted.is_empty() {
             wanted.push((Against::BestPeer, None, None));
         }
-        for (against, floor, aim) in wanted {
-            if let Some((against, score)) = goals::score(ours, against, all) {
-                lines.push(Line { ours: ours.clone(), against, score, floor, aim });
+        for (goal, floor, aim) in wanted {
+            if let Some((against, score)) = goals::score(ours, goal, all) {
+                let of_run = |run: &Vec<Record>| {
+                    let ours = run.iter().find(|record| record.is_of(ours))?;
+                    Some(goals::score(ours, goal, run)?.1)
+                };
+                let scores = || runs.iter().filter_map(of_run);
+                let spread = (scores().fold(f64::MAX, f64::min), scores().fold(f64::MIN, f64::max));
+                lines.push(Line { ours: ours.clone(), against, score, spread, floor, aim });
             }
         }
     }
@@ -62,14 +70,14 @@ pub fn lines(all: &[Record]) -> Vec<Line> {
     lines
 }
 
-/// In Markdown.
-pub fn markdown(all: &[Record]) -> String {
+/// In Markdown. Of several runs each ratio has its spread: the lowest and the highest of them.
+pub fn markdown(runs: &[Vec<Record>]) -> String {
     let mut table = String::from(
         "| workload | cell | entries | threads | allocator | ours | against | ratio | floor | aim | |\n\
          |---|---|---:|---:|---|---:|---|---:|---:|---:|---|\n",
     );
     let limit = |limit: Option<f64>| limit.map_or_else(|| "-".into(), |limit| format!("{limit:.2}"));
-    for line in lines(all) {
+    for line in lines(runs) {
         let Record { workload, cell, entries, threads, allocator, median, unit, .. } = &line.ours;
         let verdict = match line.verdict() {
             Verdict::BelowFloor => "**below the floor**",
@@ -77,10 +85,13 @@ pub fn markdown(all: &[Record]) -> String {
             Verdict::BelowAim => "below the aim",
             Verdict::Reached => "",
         };
-        let (against, score, floor, aim) = (&line.against, line.score, limit(line.floor), limit(line.aim));
+        let (against, floor, aim) = (&line.against, limit(line.floor), limit(line.aim));
+        let spread =
+            if runs.len() > 1 { format!(" ({:.2} - {:.2})", line.spread.0, line.spread.1) } else { String::new() };
+        let score = format!("{:.2}{spread}", line.score);
         let digits = usize::from(*median < 10.0);
         table += &format!(
-            "| {workload} | {cell} | {entries} | {threads} | {allocator} | {median:.digits$} {unit} | {against} | {score:.2} | {floor} | {aim} | {verdict} |\n"
+            "| {workload} | {cell} | {entries} | {threads} | {allocator} | {median:.digits$} {unit} | {against} | {score} | {floor} | {aim} | {verdict} |\n"
         );
     }
     table
@@ -119,7 +130,8 @@ mod tests {
             record("single", "create", 10, "fleeting", 10.0, 1.0),
             record("single", "create", 10, "mutex", 5.0, 0.5),
         ];
-        let found: Vec<(String, String, Verdict)> = lines(&all)
+        let runs = [all.to_vec()];
+        let found: Vec<(String, String, Verdict)> = lines(&runs)
             .into_iter()
             .map(|line| (line.ours.cell.clone(), line.against.clone(), line.verdict()))
             .collect();
@@ -130,7 +142,19 @@ mod tests {
             ("miss", "quick_cache (no expiry)", Verdict::Reached),
         ];
         assert_eq!(found, wanted.map(|(cell, against, verdict)| (cell.into(), against.into(), verdict)));
-        assert!(markdown(&all).lines().nth(2).unwrap().contains("| 3.00 | 4.00 | - | **below the floor** |"));
+        assert!(markdown(&runs).lines().nth(2).unwrap().contains("| 3.00 | 4.00 | - | **below the floor** |"));
+    }
+
+    #[test]
+    fn several_runs_have_a_median_and_a_spread() {
+        let run = |ratio: f64| {
+            vec![
+                record("single", "hit", 10, "fleeting", 10.0, 1.0),
+                record("single", "hit", 10, "papaya", 10.0 * ratio, ratio),
+            ]
+        };
+        let table = markdown(&[run(1.5), run(0.9), run(1.1)]);
+        assert!(table.contains("| 10 ns | papaya | 1.10 (0.90 - 1.50) | 1.00 | 1.20 | below the aim |"), "{table}");
     }
 
     #[test]
@@ -141,7 +165,7 @@ mod tests {
             record("storm", "idle p99.9", 10, "fleeting", 100.0, 1.0),
             record("storm", "purge p99.9", 10, "fleeting", 110.0, 1.0),
         ];
-        let lines = lines(&all);
+        let lines = lines(&[all.to_vec()]);
         assert_eq!(lines[0].verdict(), Verdict::BelowFloor);
         assert_eq!((lines[0].score, lines[0].ours.entries), (0.5, 10_000_000));
         let purge = lines.iter().find(|line| line.ours.cell == "purge p99.9").unwrap();

@@ -115,7 +115,7 @@ fn run_on<S: Many>(bench: &mut Bench, entries: usize, cells: [&'static str; 3]) 
         let prepare = |operations: usize, random: &mut fastrand::Rng| -> Vec<Query<S>> {
             (0..operations).map(|_| keys[choice.pick(random)].clone()).collect()
         };
-        let measured = rounds::slices(&format!("{cell}, {entries} entries"), &all, bench.shape(1, 3, 21), prepare);
+        let measured = rounds::slices(&format!("{cell}, {entries} entries"), &all, bench.shape(1, 3, 11), prepare);
         let mut row = Row::new("batch", cell, entries, 1, "ns");
         row.add_group(measured);
         bench.push(row)?;

@@ -73,7 +73,7 @@ fn measure(sharing: &str, operation: Operation, times: u64) -> f64 {
 }
 
 pub fn run(bench: &mut Bench) -> Result<(), String> {
-    let (rounds, times) = (bench.rounds(2, 21), if bench.is_quick { 2_000 } else { 200_000 });
+    let (rounds, times) = (bench.rounds(2, 11), if bench.is_quick { 2_000 } else { 200_000 });
     for (cell, operation) in OPERATIONS {
         if !bench.wants(cell) {
             continue;

@@ -89,7 +89,7 @@ pub fn run(bench: &mut Bench) -> Result<(), String> {
     for entries in bench.sizes(&[20_000], &[1_000, 100_000, 1_000_000, 10_000_000]) {
         let keys = kinds::queries::<Boxed>(entries, &mut fastrand::Rng::with_seed(13));
         // A growth of a million is long, and long slices are steady.
-        let full = [31, 15, 3, 1][[10_000, 500_000, 5_000_000].partition_point(|limit| *limit < entries)];
+        let full = [15, 9, 3, 1][[10_000, 500_000, 5_000_000].partition_point(|limit| *limit < entries)];
         let times = 20_000_usize.div_ceil(entries);
         let mut row = Row::new("grow", "grow", entries, 1, "ns");
         if bench.wants("grow") && entries < MANY {

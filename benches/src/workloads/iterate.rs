@@ -116,7 +116,7 @@ pub fn run(bench: &mut Bench) -> Result<(), String> {
         let runs = build.runs;
         let label = format!("iterate, {entries} entries");
         let sample = |_, index: usize| (runs[index].1)();
-        let measured = rounds::interleave(&label, &runs, bench.rounds(1, 9), |run| run.0, sample);
+        let measured = rounds::interleave(&label, &runs, bench.rounds(1, 5), |run| run.0, sample);
         let mut row = Row::new("iterate", "iterate", entries, 1, "ns");
         let time = |pass: &Pass| pass.took.as_nanos() as f64 / entries as f64;
         row.add_group(rounds::of_each(&measured, time));

@@ -54,7 +54,7 @@ impl Bench {
     pub fn shape(&self, threads: usize, quick: usize, full: usize) -> Shape {
         let slice = Duration::from_micros(if self.is_quick { 500 } else { 10_000 });
         // Slices of many threads are long, and long slices are steady.
-        let rounds = self.rounds(quick, if threads > 2 { (full * 4 / threads).max(5) } else { full });
+        let rounds = self.rounds(quick, if threads > 2 { (full * 4 / threads).max(3) } else { full });
         Shape { order: Order::Cold, threads, rounds, slice }
     }
 

@@ -122,7 +122,7 @@ pub fn run(bench: &mut Bench) -> Result<(), String> {
     visit_sessions(&mut entrants);
     let entrants = entrants.all;
     let sample = |_, index: usize| (entrants[index].run)(&log, &tokens);
-    let measured = rounds::interleave("replay", &entrants, bench.rounds(2, 5), |one| one.name, sample);
+    let measured = rounds::interleave("replay", &entrants, bench.rounds(2, 3), |one| one.name, sample);
     let made = measured[0].1[0].1 as f64;
     for (name, all) in &measured {
         // A second's request may fall on either side of a deadline, by what the replay itself takes.

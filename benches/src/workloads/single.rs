@@ -275,7 +275,7 @@ fn run_cells<T: Kind>(
                 (0..operations).map(|_| query()).collect()
             };
             let order = if workload == WARM { Order::Warm } else { Order::Cold };
-            let full = if entries < MANY && workload == "single" { 21 } else { 11 };
+            let full = if entries < MANY && workload == "single" { 11 } else { 7 };
             let shape = Shape { order, ..bench.shape(threads, 3, full) };
             let entrants: Vec<_> = stores
                 .iter()

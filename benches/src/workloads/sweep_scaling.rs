@@ -56,7 +56,7 @@ impl Visitor<Boxed> for Build<'_> {
 
 pub fn run(bench: &mut Bench) -> Result<(), String> {
     let sizes = bench.sizes(&[2_000, 20_000], &[10_000, 100_000, 1_000_000, 10_000_000]);
-    let (rounds, due) = (bench.rounds(3, 9), if bench.is_quick { 500 } else { 5_000 });
+    let (rounds, due) = (bench.rounds(3, 7), if bench.is_quick { 500 } else { 5_000 });
     let mut random = fastrand::Rng::with_seed(16);
     let mut sweeps = Vec::new();
     for &live in &sizes {

@@ -81,7 +81,7 @@ pub fn run(bench: &mut Bench) -> Result<(), String> {
                 (0..operations).map(|_| request()).collect()
             };
             let label = format!("web, {entries} entries, {threads} threads");
-            let measured = rounds::slices(&label, &entrants, bench.shape(threads, 3, 21), prepare);
+            let measured = rounds::slices(&label, &entrants, bench.shape(threads, 3, 11), prepare);
             let mut row = Row::new("web", "web", entries, threads, "ns");
             row.add_group(measured);
             bench.push(row)?;
