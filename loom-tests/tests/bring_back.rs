@@ -35,8 +35,8 @@ fn bring(yard: &Arc<Yard<Content>>) -> bool {
 /// How many came before the yard was closed, and how many of these before it was looked at first.
 fn own(yard: &Arc<Yard<Content>>) -> (usize, usize) {
     let (mut early, mut late) = (0, 0);
-    yard.take(|_content| early += 1);
-    yard.close(|_content| late += 1);
+    yard.take(|_content, _| early += 1);
+    yard.close(|_content, _| late += 1);
     (early + late, early)
 }
 

@@ -42,7 +42,7 @@ impl BulkRemoval {
             && let Some(batch) = home::take_bulk(BATCH)
         {
             retire(batch, yard);
-            yard.take(drop);
+            yard.take(|garbage, _| drop(garbage));
         }
     }
 }
@@ -56,7 +56,7 @@ impl Drop for BulkRemoval {
         }
         // Until the last batches are back, as far as no other thread is in the way.
         (0..EPOCHS).for_each(|_| flush(&pin()));
-        yard.close(drop);
+        yard.close(|garbage, _| drop(garbage));
     }
 }
 

@@ -7,10 +7,10 @@
 //!
 //! ```text
 //! retire --> filling --(64 objects, or 64 KiB)--> collector --(grace period)--> yard --> back --(two at a time)--> freed
-//!                                                                                 \--(512 KiB wait there, or the thread has ended)--> freed by whoever brings it
+//!                                                                                 \--(1 MiB waits already, or the thread has ended)--> freed by whoever brings it
 //! ```
 //!
-//! What an idle thread holds is bounded: a batch, and twice what may wait. It ends with the thread, and by [`flush`].
+//! What an idle thread holds is bounded: a batch, and what may wait. It ends with the thread, and by [`flush`].
 //!
 //! [`retire_home`] is not for objects that run code of the user's when they are freed: who waits for a value's `Drop` must not wait for more of them.
 //! Those go to the collector at once, unless the thread removes many (see `bulk`).
@@ -32,8 +32,9 @@ const BATCH: usize = 64;
 /// Bytes of a batch, but for its last object.
 const BATCH_BYTES: usize = 64 << 10;
 
-/// Bytes that may wait for their thread.
-const WAITING: usize = 512 << 10;
+/// Bytes that may wait for their thread. (More threads than cores could use more: what they retire while one of them is preempted within an operation
+/// comes back at once. But an idle thread would hold it.)
+const WAITING: usize = 1 << 20;
 
 /// Objects that are freed for each one that is retired: more than one, so that what came back in a burst does not stay.
 const STEP: usize = 2;
@@ -59,7 +60,8 @@ struct Home {
     yard: OnceCell<Arc<Yard<Garbage>>>,
     /// What came back, and is freed from the end.
     freeing: RefCell<Garbage>,
-    back: RefCell<Vec<Garbage>>,
+    /// What came back and is freed later, and what it weighs.
+    back: RefCell<Vec<(Garbage, usize)>>,
     /// Whether what it retires goes into the bulk.
     is_bulk: Cell<bool>,
     bulk: RefCell<Vec<Retired>>,
@@ -216,11 +218,14 @@ impl Home {
     #[inline]
     fn look_back(&self, freeing: &mut Garbage) -> bool {
         let mut back = self.back.borrow_mut();
+        let Some(yard) = self.yard.get() else { return false };
         if back.is_empty() {
-            let Some(yard) = self.yard.get() else { return false };
-            yard.take(|garbage| back.push(garbage));
+            yard.take(|garbage, bytes| back.push((garbage, bytes)));
         }
-        back.pop().map(|garbage| *freeing = garbage).is_some()
+        let Some((garbage, bytes)) = back.pop() else { return false };
+        *freeing = garbage;
+        yard.done(bytes);
+        true
     }
 
     fn free_all(&self) {
@@ -257,7 +262,7 @@ impl Drop for Home {
     fn drop(&mut self) {
         self.hand_over(&pin());
         if let Some(yard) = self.yard.get() {
-            yard.close(drop);
+            yard.close(|garbage, _| drop(garbage));
         }
     }
 }

@@ -12,7 +12,7 @@
 //!
 //! * **Y1** A batch belongs to whoever brings it, to the stack, or to whoever swapped it out: one of them, who drops it, once.
 //! * **Y2** Only the yard's owner takes and closes, takes no more after that, and CLOSED is final.
-//! * **Y3** A batch's weight is added before it is on the stack, and subtracted after it has left: so what stands there never weighs more than the limit.
+//! * **Y3** A batch's weight is added before it is on the stack, and subtracted when its owner has done with it: so what waits never weighs more than the limit.
 //!
 //! # Orderings
 //!
@@ -35,7 +35,7 @@ use crate::sync::{AtomicPtr, Ordering};
 #[derive(Debug)]
 pub struct Yard<T> {
     head: AtomicPtr<Batch<T>>,
-    /// At least that of the batches on the stack (Y3). It carries nothing, and is an atomic of `core` in models, too.
+    /// At least that of the batches that wait (Y3). It carries nothing, and is an atomic of `core` in models, too.
     weight: AtomicUsize,
     limit: usize,
 }
@@ -90,38 +90,41 @@ impl<T> Yard<T> {
         Err(batch)
     }
 
-    /// Gives each batch that has been brought. For the owner.
+    /// Gives each batch that has been brought, and its weight, which waits until the owner says that it is [`done`](Self::done). For the owner.
     #[inline]
-    pub fn take(&self, each: impl FnMut(T)) {
+    pub fn take(&self, each: impl FnMut(T, usize)) {
         // Ordering: Relaxed: what is not seen yet is taken the next time.
         if !self.head.load(Ordering::Relaxed).is_null() {
             self.swap(ptr::null_mut(), each);
         }
     }
 
-    /// Likewise, and no more come. For the owner, once.
-    pub fn close(&self, each: impl FnMut(T)) {
+    /// What was taken and weighed so much waits no longer. For the owner.
+    #[inline]
+    pub fn done(&self, weight: usize) {
+        self.weight.fetch_sub(weight, Ordering::Relaxed);
+    }
+
+    /// Gives each batch that has been brought, and no more come. For the owner, once.
+    pub fn close(&self, each: impl FnMut(T, usize)) {
         self.swap(closed(), each);
     }
 
-    fn swap(&self, head: *mut Batch<T>, mut each: impl FnMut(T)) {
-        let mut weight = 0;
+    fn swap(&self, head: *mut Batch<T>, mut each: impl FnMut(T, usize)) {
         // Ordering: Acquire [bring-back] with the CAS of each bringer.
         let mut next = self.head.swap(head, Ordering::Acquire);
         while !next.is_null() && next != closed() {
             // SAFETY: Y1: it came from `Box::into_raw`, and the swap made it this thread's.
             let batch = unsafe { Box::from_raw(next) };
             next = batch.next;
-            weight += batch.weight;
-            each(batch.content);
+            each(batch.content, batch.weight);
         }
-        self.weight.fetch_sub(weight, Ordering::Relaxed);
     }
 }
 
 impl<T> Drop for Yard<T> {
     fn drop(&mut self) {
-        self.close(drop);
+        self.close(|content, _| drop(content));
     }
 }
 
