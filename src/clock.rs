@@ -34,7 +34,7 @@ pub trait Clock: Send + Sync + 'static {
         self.elapsed()
     }
 
-    /// One moment, by the monotonic clock and by the wall clock.
+    /// One moment, by the monotonic clock and by the wall clock: the first may be as far behind as [`coarse_elapsed`](Self::coarse_elapsed), and no further.
     fn with_system_time(&self) -> (Duration, SystemTime) {
         (self.elapsed(), SystemTime::now())
     }
@@ -68,7 +68,7 @@ mod system {
     }
 
     /// How often two readings of one clock are asked to be equal: without a tick in between they are, at once.
-    const TRIES: usize = 16;
+    const TRIES: usize = 3;
 
     /// Nanoseconds since the clock's own origin, until 2554; a wall clock set before 1970 reads as 1970.
     #[inline]

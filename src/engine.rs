@@ -217,6 +217,7 @@ impl<N: Timed> Engine<N> {
                 return Some(node);
             }
             self.expire(node, |deadline| self.time.has_come(deadline), guard);
+            epoch::safe_point(guard);
         }
     }
 
@@ -365,6 +366,7 @@ impl<N: Timed> Engine<N> {
         mut spare: Option<Owned<N>>,
         mut decide: impl FnMut(Option<Ref<'g, N>>, Option<Owned<N>>) -> Step<N>,
     ) -> Written<'g, N> {
+        epoch::safe_point(guard);
         // What was decided, and about which node. A node's address is not used again under the guard.
         let mut decided: Option<(Option<Ref<'g, N>>, Change)> = None;
         // Else there is one node from the start, and its time to live has begun.

@@ -3,7 +3,8 @@
 //!
 //! * [`pin`] keeps everything that is reachable now allocated until the guard is dropped.
 //! * [`retire`] frees a pointer, once, after every guard that was pinned at that moment is gone; `retire_home` does so for small
-//!   objects, which come back to the thread that retired them. During a [`BulkRemoval`], all do.
+//!   objects, which come back to the thread that retired them. During a [`BulkRemoval`], so does whatever is retired by `retire_soon`.
+//! * `safe_point` lets the collector work for the thread, where it may run the user's code.
 //! * [`reach`] turns a pointer that the structure vouches for into a [`Ref`] that lives as long as the guard.
 //!
 //! In models (`--cfg loom` or `--cfg shuttle`) the *oracle* of [`oracle`] takes crossbeam's place: it frees nothing before the
@@ -30,7 +31,7 @@ pub use self::real::{Guard, born, died, pin, retire};
 #[cfg(not(any(loom, shuttle)))]
 pub use self::{
     bulk::BulkRemoval,
-    home::{flush, retire_home, retire_soon},
+    home::{flush, retire_home, retire_soon, safe_point},
 };
 
 #[cfg(not(any(loom, shuttle)))]
@@ -110,6 +111,10 @@ pub unsafe fn retire_home<T: 'static>(pointer: *mut T, _bytes: usize, free: unsa
 pub fn flush(guard: &Guard) {
     guard.flush();
 }
+
+/// In models, nothing is handed over.
+#[cfg(any(loom, shuttle))]
+pub fn safe_point(_guard: &Guard) {}
 
 /// In models, nothing is freed before the end.
 #[cfg(any(loom, shuttle))]

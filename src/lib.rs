@@ -16,8 +16,8 @@
 //! # Memory
 //!
 //! What is removed is freed once no thread is in the middle of an operation that began before (epoch-based reclamation). A thread that is
-//! stopped there, or holds a [`Pinned`], delays the freeing for the whole process. Each thread may hold back some 64 removed entries until
-//! it uses a cache again, and keeps up to 256 KiB of freed entries' memory for its next ones.
+//! stopped there, or holds a [`Pinned`], delays the freeing for the whole process. Each thread may hold back some 64 removed entries, and
+//! 1 MiB of sessions and plain entries that it removed before, until it changes a cache again; and keeps up to 256 KiB of freed entries' memory for its next ones.
 //!
 //! # Async code
 //!

@@ -264,3 +264,37 @@ fn session_data_outlives_its_store() {
     }
     check(&handles);
 }
+
+/// Catches a collector that is called by what it runs, level above level, until the stack is full: a value's `Drop` that writes to a store retires there.
+#[test]
+fn values_may_write_to_a_store_as_they_are_dropped() {
+    const VALUES: u64 = 5_000;
+
+    struct Saves(MemStore);
+
+    impl Drop for Saves {
+        fn drop(&mut self) {
+            // Large enough for the store's own garbage to be handed over at once.
+            self.0.save_for("last words", [7; 70_000], Duration::from_secs(60));
+        }
+    }
+
+    let (store, cache) =
+        (MemStore::new(Duration::ZERO), Cache::<u64, Saves>::builder().build().expect("nothing is refused"));
+    let (theirs, stack) = (store.clone(), 256 << 10);
+    let removes = move || {
+        (0..VALUES).for_each(|key| assert!(cache.insert(key, Saves(theirs.clone()))));
+        // All wait for the pin, and come to be dropped together.
+        let pinned = cache.pin();
+        (0..VALUES).for_each(|key| assert!(cache.remove(&key)));
+        drop(pinned);
+        for key in 0.. {
+            assert!(!cache.remove(&key));
+            if theirs.stats().replaced + 1 >= VALUES {
+                return;
+            }
+        }
+    };
+    std::thread::Builder::new().stack_size(stack).spawn(removes).expect("a thread").join().expect("no panic");
+    assert_eq!(store.find("last words").expect("saved").len(), 70_000);
+}

@@ -3,6 +3,7 @@
 //! - `ratios-ALLOCATOR.svg`: a bar a cell, best peer by ours, on a logarithmic scale, with marks for the floor and the aim.
 //! - `zipf-ALLOCATOR.svg`: finds a second by threads, a panel a size.
 //! - `latency-ALLOCATOR.svg`: the percentiles of single operations, a panel an event.
+//! - `front-ALLOCATOR.svg`: two of these panels, for the README.
 
 use std::error::Error;
 use std::fs;
@@ -46,7 +47,7 @@ pub fn draw(about: &[String], all: &[Record], folder: &Path) -> Result<Vec<PathB
         let known = |name: &str| about.iter().find(|line| line.starts_with(name)).map_or("", String::as_str);
         let caption = format!("{allocator}; {}; {}; {}", known("commit"), known("date"), known("machine"));
         type Plot = fn(&[Record], &str, &Path) -> Result<bool, Box<dyn Error>>;
-        let plots: [(&str, Plot); 3] = [("ratios", ratios), ("zipf", zipf), ("latency", latency)];
+        let plots: [(&str, Plot); 4] = [("ratios", ratios), ("zipf", zipf), ("latency", latency), ("front", front)];
         for (name, plot) in plots {
             let path = folder.join(format!("{name}-{allocator}.svg"));
             if plot(&records, &caption, &path).map_err(|error| format!("{}: {error}", path.display()))? {
@@ -210,6 +211,10 @@ fn curves(records: &[&Record], x: impl Fn(&Record) -> Option<usize>, y: impl Fn(
 }
 
 fn zipf(all: &[Record], caption: &str, path: &Path) -> Result<bool, Box<dyn Error>> {
+    panels(&zipf_panels(all), "Finds of skewed keys (Zipf 0.99), all threads together", caption, path)
+}
+
+fn zipf_panels(all: &[Record]) -> Vec<Panel> {
     let records: Vec<&Record> =
         all.iter().filter(|record| record.workload == "single" && record.cell == "zipf").collect();
     let sorted = |of: fn(&Record) -> usize| {
@@ -231,21 +236,38 @@ fn zipf(all: &[Record], caption: &str, path: &Path) -> Result<bool, Box<dyn Erro
             curves: curves(&records, place, rate),
         }
     };
-    let all: Vec<Panel> = sizes.into_iter().map(panel).collect();
-    panels(&all, "Finds of skewed keys (Zipf 0.99), all threads together", caption, path)
+    sizes.into_iter().map(panel).collect()
 }
+
+/// Workload, cell, and what it is.
+type Event = (&'static str, &'static str, &'static str);
+
+const STORM: Event = ("storm", "purge", "finds while ten in eleven sessions expire");
 
 fn latency(all: &[Record], caption: &str, path: &Path) -> Result<bool, Box<dyn Error>> {
     let events = [
         ("storm", "idle", "finds, nothing happens"),
-        ("storm", "purge", "finds while ten in eleven sessions expire"),
+        STORM,
         ("grow", "grow", "inserts into a growing store"),
         ("grow", "refill", "inserts, no growth"),
         ("iterate", "find beside", "finds while all sessions are passed"),
         ("single", "zipf", "finds of skewed keys"),
     ];
+    panels(&latency_panels(all, &events), "Percentiles of single operations", caption, path)
+}
+
+/// The largest store under skewed finds, and the storm beside one reader.
+fn front(all: &[Record], caption: &str, path: &Path) -> Result<bool, Box<dyn Error>> {
+    let skewed = zipf_panels(all).into_iter().next_back();
+    let skewed = skewed.map(|panel| Panel { title: format!("skewed finds (Zipf 0.99), {}", panel.title), ..panel });
+    let storm = latency_panels(all, &[STORM]).into_iter().next();
+    let drawn: Vec<Panel> = skewed.into_iter().chain(storm).collect();
+    panels(&drawn, "Throughput of all threads together, and the tail of single finds", caption, path)
+}
+
+fn latency_panels(all: &[Record], events: &[Event]) -> Vec<Panel> {
     let mut drawn = Vec::new();
-    for (workload, cell, title) in events {
+    for &(workload, cell, title) in events {
         let place = |record: &Record| {
             let name = record.cell.strip_prefix(cell)?.strip_prefix(' ')?;
             PERCENTILES.iter().position(|percentile| percentile.0 == name)
@@ -267,7 +289,7 @@ fn latency(all: &[Record], caption: &str, path: &Path) -> Result<bool, Box<dyn E
             });
         }
     }
-    panels(&drawn, "Percentiles of single operations", caption, path)
+    drawn
 }
 
 #[cfg(test)]
@@ -293,7 +315,8 @@ mod tests {
         let written = draw(&["commit: abc".into()], &records, &folder).unwrap();
         let texts: Vec<String> = written.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
         fs::remove_dir_all(&folder).unwrap();
-        assert_eq!(texts.len(), 3);
+        assert_eq!(texts.len(), 4);
+        assert!(texts[3].contains("papaya") && texts[3].contains("dashmap") && texts[3].contains("abc"));
         assert!(texts.iter().all(|text| text.starts_with("<svg") && text.contains("abc")));
         assert!(["fleeting", "papaya", "moka"].iter().all(|store| texts[1].contains(store)));
         assert!(texts[2].contains("dashmap") && texts[2].contains("p99.9"));

@@ -11,7 +11,7 @@
 use core::marker::PhantomData;
 use std::sync::Arc;
 
-use super::home::{self, Garbage};
+use super::home::{self, Garbage, Gathered};
 use super::yard::Yard;
 use super::{flush, pin};
 
@@ -61,7 +61,7 @@ impl Drop for BulkRemoval {
 }
 
 /// Has a batch brought back, or freed, once nobody can reach what is in it.
-fn retire(batch: Garbage, yard: &Arc<Yard<Garbage>>) {
+fn retire(batch: Gathered, yard: &Arc<Yard<Garbage>>) {
     let guard = pin();
     // SAFETY: E2: each object of it was unlinked before.
     unsafe { home::retire_batch(batch, 0, yard, &guard) };

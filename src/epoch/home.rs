@@ -10,7 +10,10 @@
 //!                                                                                 \--(1 MiB waits already, or the thread has ended)--> freed by whoever brings it
 //! ```
 //!
-//! What an idle thread holds is bounded: a batch, and what may wait. It ends with the thread, and by [`flush`].
+//! What an idle thread holds is bounded: a batch, and what may wait. It ends with the thread.
+//!
+//! The collector works for a thread where it pins, and for one that has handed a batch over at the next [`safe_point`]: not in the midst of an operation,
+//! since it runs closures of other crates and drops of values, which may panic, block, or use a cache themselves.
 //!
 //! [`retire_home`] is not for objects that run code of the user's when they are freed: who waits for a value's `Drop` must not wait for more of them.
 //! Those go to the collector at once, unless the thread removes many (see `bulk`).
@@ -23,7 +26,6 @@ use std::sync::Arc;
 
 use super::yard::{Batch, Yard};
 use super::{Guard, pin, retire};
-use crate::contain::contain;
 use crate::prefetch::prefetch;
 
 /// Objects of a batch: as many as fill a bag of the collector's.
@@ -53,13 +55,20 @@ struct Retired {
 #[derive(Debug)]
 pub struct Garbage(Vec<Retired>);
 
+/// Objects that were retired, and are not freed: [`retire_batch`] makes garbage of them.
+#[derive(Debug)]
+pub struct Gathered(Vec<Retired>);
+
 /// What one thread holds back.
 struct Home {
     filling: RefCell<Vec<Retired>>,
     bytes: Cell<usize>,
+    /// Whether the collector is to be told of what was handed over.
+    is_handed_over: Cell<bool>,
+    is_collecting: Cell<bool>,
     yard: OnceCell<Arc<Yard<Garbage>>>,
-    /// What came back, and is freed from the end.
-    freeing: RefCell<Garbage>,
+    /// What came back, and is freed from the end, and what it weighed.
+    freeing: RefCell<(Garbage, usize)>,
     /// What came back and is freed later, and what it weighs.
     back: RefCell<Vec<(Garbage, usize)>>,
     /// Whether what it retires goes into the bulk.
@@ -72,8 +81,10 @@ std::thread_local! {
         Home {
             filling: RefCell::new(Vec::new()),
             bytes: Cell::new(0),
+            is_handed_over: Cell::new(false),
+            is_collecting: Cell::new(false),
             yard: OnceCell::new(),
-            freeing: RefCell::new(Garbage(Vec::new())),
+            freeing: RefCell::new((Garbage(Vec::new()), 0)),
             back: RefCell::new(Vec::new()),
             is_bulk: Cell::new(false),
             bulk: RefCell::new(Vec::new()),
@@ -114,11 +125,41 @@ pub unsafe fn retire_soon<T: 'static>(pointer: *mut T, free: unsafe fn(*mut T), 
     }
 }
 
+/// Where an operation is not in the midst of anything: tells the collector of the batches that this thread has handed over, if there are any.
+#[inline]
+pub fn safe_point(guard: &Guard) {
+    let is_handed_over = HOME.try_with(|home| home.is_handed_over.get());
+    if is_handed_over == Ok(true) {
+        collect(guard);
+    }
+}
+
+/// Has the collector work, unless this is called by what it runs: each level of that would free what the level below it has retired.
+#[cold]
+fn collect(guard: &Guard) {
+    /// Ends it whatever happens: the collector runs closures of other crates, too.
+    struct End;
+    impl Drop for End {
+        fn drop(&mut self) {
+            let _ = HOME.try_with(|home| home.is_collecting.set(false));
+        }
+    }
+    let begins = |home: &Home| {
+        let begins = !home.is_collecting.replace(true);
+        home.is_handed_over.set(home.is_handed_over.get() && !begins);
+        begins
+    };
+    // Nothing is held back by a thread that is ending.
+    if HOME.try_with(begins).unwrap_or(true) {
+        let _end = End;
+        guard.flush();
+    }
+}
+
 /// Hands what this thread holds back to the collector, has that free what can be freed, and frees what has come back.
 pub fn flush(guard: &Guard) {
-    // Nothing is held back by a thread that is ending.
     let _ = HOME.try_with(|home| home.hand_over(guard));
-    guard.flush();
+    collect(guard);
     let _ = HOME.try_with(Home::free_all);
 }
 
@@ -127,8 +168,8 @@ pub fn flush(guard: &Guard) {
 /// # Safety
 ///
 /// E2, for each object of it.
-pub unsafe fn retire_batch(garbage: Garbage, bytes: usize, yard: &Arc<Yard<Garbage>>, guard: &Guard) {
-    let (batch, yard) = (Batch::new(garbage, bytes), yard.clone());
+pub unsafe fn retire_batch(gathered: Gathered, bytes: usize, yard: &Arc<Yard<Garbage>>, guard: &Guard) {
+    let (batch, yard) = (Batch::new(Garbage(gathered.0), bytes), yard.clone());
     let closure = move || drop(yard.bring(batch));
     // SAFETY: E2, by the caller; `Garbage` and `Yard` may go to any thread.
     unsafe { guard.defer_unchecked(closure) };
@@ -151,7 +192,7 @@ pub fn end_bulk() {
 }
 
 /// The bulk, if it has so many objects; the next one is begun.
-pub fn take_bulk(length: usize) -> Option<Garbage> {
+pub fn take_bulk(length: usize) -> Option<Gathered> {
     HOME.try_with(|home| home.take_bulk(length)).ok().flatten()
 }
 
@@ -192,8 +233,6 @@ impl Home {
         drop(filling);
         if is_full {
             self.hand_over(guard);
-            // This is in the midst of an operation, and the collector runs closures of other crates, too.
-            contain(|| guard.flush());
         }
         for _ in 0..STEP {
             if !self.free_one() {
@@ -206,26 +245,29 @@ impl Home {
     #[inline]
     fn free_one(&self) -> bool {
         let mut freeing = self.freeing.borrow_mut();
-        if freeing.0.is_empty() && !self.look_back(&mut freeing) {
+        if freeing.0.0.is_empty() && !self.look_back(&mut freeing) {
             return false;
         }
-        let last = freeing.pop();
+        let last = freeing.0.pop();
         drop(freeing);
         last.map(Retired::free).is_some()
     }
 
     /// Whether anything came back. It is freed next.
     #[inline]
-    fn look_back(&self, freeing: &mut Garbage) -> bool {
+    fn look_back(&self, freeing: &mut (Garbage, usize)) -> bool {
         let mut back = self.back.borrow_mut();
         let Some(yard) = self.yard.get() else { return false };
         if back.is_empty() {
             yard.take(|garbage, bytes| back.push((garbage, bytes)));
         }
-        let Some((garbage, bytes)) = back.pop() else { return false };
-        *freeing = garbage;
-        yard.done(bytes);
-        true
+        let next = back.pop();
+        let is_there = next.is_some();
+        if is_there || freeing.1 > 0 {
+            let (_, freed) = mem::replace(freeing, next.unwrap_or((Garbage(Vec::new()), 0)));
+            yard.done(freed);
+        }
+        is_there
     }
 
     fn free_all(&self) {
@@ -237,23 +279,24 @@ impl Home {
         let mut filling = self.filling.borrow_mut();
         if !filling.is_empty() {
             let yard = self.yard.get_or_init(|| Arc::new(Yard::open(WAITING)));
-            let batch = Garbage(mem::replace(&mut *filling, Vec::with_capacity(BATCH)));
+            let batch = Gathered(mem::replace(&mut *filling, Vec::with_capacity(BATCH)));
             // SAFETY: E2: each object of it was unlinked before.
             unsafe { retire_batch(batch, self.bytes.take(), yard, guard) };
+            self.is_handed_over.set(true);
         }
         drop(filling);
         if let Some(bulk) = self.take_bulk(1) {
             // SAFETY: E2: each object of it was unlinked before.
-            unsafe { guard.defer_unchecked(move || drop(bulk)) }
+            unsafe { guard.defer_unchecked(move || drop(Garbage(bulk.0))) }
         }
     }
 
-    fn take_bulk(&self, length: usize) -> Option<Garbage> {
+    fn take_bulk(&self, length: usize) -> Option<Gathered> {
         let mut bulk = self.bulk.borrow_mut();
         let is_long = bulk.len() >= length;
         is_long.then(|| {
             let capacity = if self.is_bulk.get() { bulk.len() } else { 0 };
-            Garbage(mem::replace(&mut *bulk, Vec::with_capacity(capacity)))
+            Gathered(mem::replace(&mut *bulk, Vec::with_capacity(capacity)))
         })
     }
 }
@@ -311,6 +354,8 @@ mod tests {
         let object = Box::into_raw(Box::new(tells.clone()));
         // SAFETY: E2: nobody else has it.
         unsafe { retire_home(object, bytes, tell, &pin()) };
+        // As the next change would.
+        safe_point(&pin());
     }
 
     /// What a reader does in a while.
@@ -349,6 +394,21 @@ mod tests {
         while told.try_recv().inspect(|&by| assert_eq!(by, me)) != Err(TryRecvError::Disconnected) {
             flush(&pin());
         }
+    }
+
+    /// Catches objects that are freed by whoever only holds them, as when a pin panics: the collector runs closures of other crates.
+    #[test]
+    fn what_is_gathered_is_not_freed_yet() {
+        let (tells, told) = channel();
+        assert!(begin_bulk());
+        retire_one(&tells, 8);
+        end_bulk();
+        let gathered = take_bulk(1).expect("one was retired");
+        let later = Garbage(gathered.0.clone());
+        drop(gathered);
+        assert!(told.try_recv().is_err(), "readers may reach it");
+        drop(later);
+        assert!(told.try_recv().is_ok());
     }
 
     /// Catches what waits for an idle thread without a bound, or is never freed; and what is lost with a thread that ends.

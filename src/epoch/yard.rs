@@ -33,7 +33,7 @@ use crate::sync::{AtomicPtr, Ordering};
 
 /// A stack of batches, until it is closed.
 #[derive(Debug)]
-pub struct Yard<T> {
+pub struct Yard<T: Send> {
     head: AtomicPtr<Batch<T>>,
     /// At least that of the batches that wait (Y3). It carries nothing, and is an atomic of `core` in models, too.
     weight: AtomicUsize,
@@ -55,7 +55,7 @@ impl<T> Batch<T> {
     }
 }
 
-impl<T> Yard<T> {
+impl<T: Send> Yard<T> {
     /// An open yard, in which batches of so much weight may wait.
     pub fn open(limit: usize) -> Yard<T> {
         Yard { head: AtomicPtr::new(ptr::null_mut()), weight: AtomicUsize::new(0), limit }
@@ -68,9 +68,9 @@ impl<T> Yard<T> {
     /// Gives it back if the yard is closed, or full.
     pub fn bring(&self, mut batch: Box<Batch<T>>) -> Result<(), Box<Batch<T>>> {
         let weight = batch.weight;
+        let with = |waiting: usize| waiting.checked_add(weight).filter(|sum| *sum <= self.limit);
         // Ordering: Relaxed, here and below: a number by itself (Y3).
-        if weight > self.limit.saturating_sub(self.weight.fetch_add(weight, Ordering::Relaxed)) {
-            self.weight.fetch_sub(weight, Ordering::Relaxed);
+        if self.weight.fetch_update(Ordering::Relaxed, Ordering::Relaxed, with).is_err() {
             return Err(batch);
         }
         // Ordering: Relaxed: the CAS decides; CLOSED carries nothing.
@@ -122,7 +122,7 @@ impl<T> Yard<T> {
     }
 }
 
-impl<T> Drop for Yard<T> {
+impl<T: Send> Drop for Yard<T> {
     fn drop(&mut self) {
         self.close(|content, _| drop(content));
     }
