@@ -3,6 +3,8 @@
 //! What a server sees is cold and beside others: that is measured by the package's program (see BENCHMARKS.md).
 
 use std::hint::black_box;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
@@ -56,6 +58,29 @@ fn sessions(criterion: &mut Criterion) {
     assert_eq!(store.len(), SESSIONS);
 }
 
+/// What an operation on a small store is made of, and what an operation under a lock is made of.
+fn parts(criterion: &mut Criterion) {
+    criterion.bench_function("part: pin and unpin", |bencher| bencher.iter(|| drop(black_box(crossbeam_epoch::pin()))));
+    criterion.bench_function("part: coarse clock", |bencher| {
+        bencher.iter(|| rustix::time::clock_gettime(rustix::time::ClockId::MonotonicCoarse));
+    });
+    let expiry = SystemTime::now() + TTL;
+    criterion.bench_function("part: an expiry as a number", |bencher| {
+        bencher.iter(|| black_box(expiry).duration_since(SystemTime::UNIX_EPOCH));
+    });
+    let (hasher, token) = (ahash::RandomState::new(), [7_u8; 32]);
+    criterion
+        .bench_function("part: hash of a token", |bencher| bencher.iter(|| hasher.hash_one(&black_box(token)[..])));
+    let (counter, lock) = (AtomicU64::new(0), Mutex::new(0_u64));
+    criterion.bench_function("part: a CAS", |bencher| {
+        bencher.iter(|| {
+            let now = counter.load(Ordering::Relaxed);
+            counter.compare_exchange(now, now + 1, Ordering::AcqRel, Ordering::Relaxed)
+        });
+    });
+    criterion.bench_function("part: lock and unlock", |bencher| bencher.iter(|| *lock.lock().expect("whole") += 1));
+}
+
 fn pins(criterion: &mut Criterion) {
     let cache: Cache<u64, u64> = Cache::builder().cleanup_interval(Duration::ZERO).build().expect("sane");
     (0..1_000).for_each(|number| _ = cache.insert_with_ttl(number, !number, TTL));
@@ -93,6 +118,6 @@ fn sweep(criterion: &mut Criterion) {
 criterion_group! {
     name = paths;
     config = Criterion::default().sample_size(30).warm_up_time(Duration::from_millis(300)).measurement_time(Duration::from_secs(1));
-    targets = sessions, pins, sweep
+    targets = sessions, parts, pins, sweep
 }
 criterion_main!(paths);

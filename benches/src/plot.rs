@@ -44,7 +44,10 @@ pub fn draw(about: &[String], all: &[Record], folder: &Path) -> Result<Vec<PathB
     let mut written = Vec::new();
     for allocator in allocators {
         let records: Vec<Record> = all.iter().filter(|record| record.allocator == allocator).cloned().collect();
-        let known = |name: &str| about.iter().find(|line| line.starts_with(name)).map_or("", String::as_str);
+        let known = |name: &str| {
+            let lines: Vec<&str> = about.iter().map(String::as_str).filter(|line| line.starts_with(name)).collect();
+            lines.join(", ")
+        };
         let caption = format!("{allocator}; {}; {}; {}", known("commit"), known("date"), known("machine"));
         type Plot = fn(&[Record], &str, &Path) -> Result<bool, Box<dyn Error>>;
         let plots: [(&str, Plot); 4] = [("ratios", ratios), ("zipf", zipf), ("latency", latency), ("front", front)];

@@ -55,15 +55,17 @@ pub fn lines(runs: &[Vec<Record>]) -> Vec<Line> {
             wanted.push((Against::BestPeer, None, None));
         }
         for (goal, floor, aim) in wanted {
-            if let Some((against, score)) = goals::score(ours, goal, all) {
-                let of_run = |run: &Vec<Record>| {
-                    let ours = run.iter().find(|record| record.is_of(ours))?;
-                    Some(goals::score(ours, goal, run)?.1)
-                };
-                let scores = || runs.iter().filter_map(of_run);
-                let spread = (scores().fold(f64::MAX, f64::min), scores().fold(f64::MIN, f64::max));
-                lines.push(Line { ours: ours.clone(), against, score, spread, floor, aim });
-            }
+            let of_run = |run: &Vec<Record>| {
+                let ours = run.iter().find(|record| record.is_of(ours))?;
+                goals::score(ours, goal, run)
+            };
+            let mut scores: Vec<(String, f64)> = runs.iter().filter_map(of_run).collect();
+            scores.sort_by(|one, other| one.1.total_cmp(&other.1));
+            let (Some(first), Some(last)) = (scores.first(), scores.last()) else { continue };
+            let spread = (first.1, last.1);
+            // Of two runs, the worse one.
+            let (against, score) = scores[(scores.len() - 1) / 2].clone();
+            lines.push(Line { ours: ours.clone(), against, score, spread, floor, aim });
         }
     }
     lines.sort_by(|one, other| one.verdict().cmp(&other.verdict()).then(one.standing().total_cmp(&other.standing())));
@@ -86,8 +88,10 @@ pub fn markdown(runs: &[Vec<Record>]) -> String {
             Verdict::Reached => "",
         };
         let (against, floor, aim) = (&line.against, limit(line.floor), limit(line.aim));
-        let spread =
-            if runs.len() > 1 { format!(" ({:.2} - {:.2})", line.spread.0, line.spread.1) } else { String::new() };
+        let spread = match line.spread {
+            (low, high) if low < high => format!(" ({low:.2} - {high:.2})"),
+            _ => String::new(),
+        };
         let score = format!("{:.2}{spread}", line.score);
         let digits = usize::from(*median < 10.0);
         table += &format!(
