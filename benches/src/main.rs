@@ -87,7 +87,7 @@ fn run(arguments: &[String]) -> Result<(), String> {
         "plot" => {
             let (about, runs) = report::read_runs(&options.folders)?;
             let out = options.out.unwrap_or_else(|| home.join("plots"));
-            plot::draw(&about, &report::merge(&runs), &out)?.iter().for_each(|path| println!("{}", path.display()));
+            plot::draw(&about, &runs, &out)?.iter().for_each(|path| println!("{}", path.display()));
             Ok(())
         }
         "inline" => run_workloads(&[("inline", workloads::caches::run_inline)], options.bench, options.out.as_deref()),

@@ -13,7 +13,7 @@ use plotters::coord::Shift;
 use plotters::prelude::*;
 
 use crate::figures::PERCENTILES;
-use crate::report::Record;
+use crate::report::{self, Record};
 use crate::table::{self, Line, Verdict};
 
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
@@ -35,25 +35,26 @@ fn color(store: &str) -> RGBColor {
     }
 }
 
-/// Draws all that the results allow; the files written.
-pub fn draw(about: &[String], all: &[Record], folder: &Path) -> Result<Vec<PathBuf>, String> {
+/// Draws all that the results of some runs allow, ratios as the table has them, else medians; the files written.
+pub fn draw(about: &[String], runs: &[Vec<Record>], folder: &Path) -> Result<Vec<PathBuf>, String> {
     fs::create_dir_all(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let mut allocators: Vec<&str> = all.iter().map(|record| record.allocator.as_str()).collect();
+    let mut allocators: Vec<&str> = runs.iter().flatten().map(|record| record.allocator.as_str()).collect();
     allocators.sort_unstable();
     allocators.dedup();
     let mut written = Vec::new();
     for allocator in allocators {
-        let records: Vec<Record> = all.iter().filter(|record| record.allocator == allocator).cloned().collect();
+        let of_run = |run: &Vec<Record>| run.iter().filter(|record| record.allocator == allocator).cloned().collect();
+        let runs: Vec<Vec<Record>> = runs.iter().map(of_run).collect();
         let known = |name: &str| {
             let lines: Vec<&str> = about.iter().map(String::as_str).filter(|line| line.starts_with(name)).collect();
             lines.join(", ")
         };
         let caption = format!("{allocator}; {}; {}; {}", known("commit"), known("date"), known("machine"));
-        type Plot = fn(&[Record], &str, &Path) -> Result<bool, Box<dyn Error>>;
+        type Plot = fn(&[Vec<Record>], &str, &Path) -> Result<bool, Box<dyn Error>>;
         let plots: [(&str, Plot); 4] = [("ratios", ratios), ("zipf", zipf), ("latency", latency), ("front", front)];
         for (name, plot) in plots {
             let path = folder.join(format!("{name}-{allocator}.svg"));
-            if plot(&records, &caption, &path).map_err(|error| format!("{}: {error}", path.display()))? {
+            if plot(&runs, &caption, &path).map_err(|error| format!("{}: {error}", path.display()))? {
                 written.push(path);
             }
         }
@@ -62,9 +63,9 @@ pub fn draw(about: &[String], all: &[Record], folder: &Path) -> Result<Vec<PathB
 }
 
 /// The cells that get a bar: what is compared with peers, without the percentiles that nothing is asked of.
-fn barred(all: &[Record]) -> Vec<Line> {
+fn barred(runs: &[Vec<Record>]) -> Vec<Line> {
     let is_percentile = |cell: &str| PERCENTILES.iter().any(|(name, _)| cell.ends_with(&format!(" {name}")));
-    let mut lines = table::lines(&[all.to_vec()]);
+    let mut lines = table::lines(runs);
     lines.retain(|line| {
         let has_goal = line.floor.or(line.aim).is_some();
         !line.against.starts_with("ours") && (has_goal || !is_percentile(&line.ours.cell))
@@ -77,8 +78,8 @@ const LEFT: i32 = 330;
 const WIDTH: i32 = 900;
 const TOP: i32 = 50;
 
-fn ratios(all: &[Record], caption: &str, path: &Path) -> Result<bool, Box<dyn Error>> {
-    let lines = barred(all);
+fn ratios(runs: &[Vec<Record>], caption: &str, path: &Path) -> Result<bool, Box<dyn Error>> {
+    let lines = barred(runs);
     if lines.is_empty() {
         return Ok(false);
     }
@@ -213,8 +214,8 @@ fn curves(records: &[&Record], x: impl Fn(&Record) -> Option<usize>, y: impl Fn(
     stores(records).into_iter().map(curve).collect()
 }
 
-fn zipf(all: &[Record], caption: &str, path: &Path) -> Result<bool, Box<dyn Error>> {
-    panels(&zipf_panels(all), "Finds of skewed keys (Zipf 0.99), all threads together", caption, path)
+fn zipf(runs: &[Vec<Record>], caption: &str, path: &Path) -> Result<bool, Box<dyn Error>> {
+    panels(&zipf_panels(&report::merge(runs)), "Finds of skewed keys (Zipf 0.99), all threads together", caption, path)
 }
 
 fn zipf_panels(all: &[Record]) -> Vec<Panel> {
@@ -247,7 +248,7 @@ type Event = (&'static str, &'static str, &'static str);
 
 const STORM: Event = ("storm", "purge", "finds while ten in eleven sessions expire");
 
-fn latency(all: &[Record], caption: &str, path: &Path) -> Result<bool, Box<dyn Error>> {
+fn latency(runs: &[Vec<Record>], caption: &str, path: &Path) -> Result<bool, Box<dyn Error>> {
     let events = [
         ("storm", "idle", "finds, nothing happens"),
         STORM,
@@ -256,14 +257,15 @@ fn latency(all: &[Record], caption: &str, path: &Path) -> Result<bool, Box<dyn E
         ("iterate", "find beside", "finds while all sessions are passed"),
         ("single", "zipf", "finds of skewed keys"),
     ];
-    panels(&latency_panels(all, &events), "Percentiles of single operations", caption, path)
+    panels(&latency_panels(&report::merge(runs), &events), "Percentiles of single operations", caption, path)
 }
 
 /// The largest store under skewed finds, and the storm beside one reader.
-fn front(all: &[Record], caption: &str, path: &Path) -> Result<bool, Box<dyn Error>> {
-    let skewed = zipf_panels(all).into_iter().next_back();
+fn front(runs: &[Vec<Record>], caption: &str, path: &Path) -> Result<bool, Box<dyn Error>> {
+    let all = report::merge(runs);
+    let skewed = zipf_panels(&all).into_iter().next_back();
     let skewed = skewed.map(|panel| Panel { title: format!("skewed finds (Zipf 0.99), {}", panel.title), ..panel });
-    let storm = latency_panels(all, &[STORM]).into_iter().next();
+    let storm = latency_panels(&all, &[STORM]).into_iter().next();
     let drawn: Vec<Panel> = skewed.into_iter().chain(storm).collect();
     panels(&drawn, "Throughput of all threads together, and the tail of single finds", caption, path)
 }
@@ -299,7 +301,6 @@ fn latency_panels(all: &[Record], events: &[Event]) -> Vec<Panel> {
 mod tests {
     use super::*;
     use crate::figures::{Row, histogram, percentile_rows};
-    use crate::report;
 
     #[test]
     fn all_plots_are_drawn_and_show_every_store() {
@@ -315,7 +316,7 @@ mod tests {
         rows.extend(percentile_rows(&Row::new("storm", "purge", 1_000, 1, "ns"), &stores));
         let records: Vec<Record> = rows.iter().flat_map(report::records).collect();
         let folder = std::env::temp_dir().join(format!("fleeting-benches-plot-{}", std::process::id()));
-        let written = draw(&["commit: abc".into()], &records, &folder).unwrap();
+        let written = draw(&["commit: abc".into()], &[records], &folder).unwrap();
         let texts: Vec<String> = written.iter().map(|path| fs::read_to_string(path).unwrap()).collect();
         fs::remove_dir_all(&folder).unwrap();
         assert_eq!(texts.len(), 4);

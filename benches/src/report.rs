@@ -33,12 +33,12 @@ pub struct Record {
 impl Record {
     /// Whether both are of one cell and store.
     pub fn is_of(&self, other: &Record) -> bool {
-        let cell = |record: &Record| (record.entries, record.threads);
-        let names = |record: &Record| {
-            let Record { workload, cell, store, allocator, unit, .. } = record.clone();
-            [workload, cell, store, allocator, unit]
-        };
-        cell(self) == cell(other) && names(self) == names(other)
+        self.place() == other.place()
+    }
+
+    fn place(&self) -> ([&str; 5], usize, usize) {
+        let Record { workload, cell, store, allocator, unit, entries, threads, .. } = self;
+        ([workload, cell, store, allocator, unit], *entries, *threads)
     }
 
     fn parse(line: &str) -> Option<Record> {
