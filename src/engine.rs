@@ -84,14 +84,15 @@
 mod cause;
 mod handled;
 mod prefetch;
+mod relief;
 #[cfg(test)]
 mod tests;
 
 use core::fmt;
-use std::cell::Cell;
 
 pub use self::cause::RemovalCause;
 use self::handled::Handled;
+use self::prefetch::META;
 use crate::clock::{Stopwatch, Time};
 use crate::contain::contain;
 use crate::epoch::{self, BulkRemoval, Guard, Ref};
@@ -99,7 +100,7 @@ use crate::expiry::{CHUNK, DEAD, Deadline, ExpiryIndex, Filed, NEVER, RECORD_MIN
 use crate::lane::lane;
 use crate::map::{Map, Owned, Seat, Unlinked};
 use crate::stats::{Count, Counters};
-use crate::sync::{AtomicU64, Ordering, TINY, thread_local, update_fence};
+use crate::sync::{AtomicU64, Ordering, TINY, update_fence};
 
 /// Called with each entry that leaves.
 pub type Listener<N> = Box<dyn Fn(Ref<'_, N>, RemovalCause) + Send + Sync>;
@@ -151,11 +152,8 @@ pub struct Engine<N: Timed> {
     early_cursor: AtomicU64,
 }
 
-/// Stale records are tolerated up to twice the entries and this many.
-const STALE_SLACK: usize = if TINY { 1 } else { 1024 };
-
-/// Records that a writer takes early when there are too many: more than it files in between.
-const RELIEF: usize = 2 * CHUNK;
+/// Chunks of records that a sweep handles under one pin: enough that its cache misses overlap.
+const CHUNKS: usize = if TINY { 1 } else { 4 };
 
 impl<N: Timed> Engine<N> {
     /// An engine without entries.
@@ -657,15 +655,15 @@ impl<N: Timed> Engine<N> {
 
     /// Removes every entry that has expired by now, piece by piece while `go_on` says so; returns how many it removed.
     ///
-    /// O(records due + ticks). Pins anew for every [`CHUNK`] records, so that memory is freed meanwhile.
+    /// O(records due + ticks). Pins anew for every few chunks of records, so that memory is freed meanwhile.
     pub fn sweep(&self, exact: bool, go_on: impl Fn() -> bool) -> usize {
         let stopwatch = Stopwatch::start();
         let now = self.time.now();
         let which = if exact { Which::Expired(now) } else { Which::Due(now) };
         let (mut removed, mut cursor) = (0, 0);
-        let mut records = Vec::with_capacity(CHUNK);
+        let mut records = Vec::with_capacity(CHUNKS * CHUNK);
         let bulk = BulkRemoval::begin();
-        while go_on() && self.sweep_some(which, &mut cursor, now, &mut records, &mut removed) {
+        while go_on() && self.sweep_some(which, &mut cursor, now, CHUNKS, &mut records, &mut removed) {
             bulk.step();
         }
         while go_on() && self.map.help(&epoch::pin()) {}
@@ -677,26 +675,26 @@ impl<N: Timed> Engine<N> {
         removed
     }
 
-    /// Handles one chunk of records; false if there is none.
+    /// Handles so many chunks of records; false if there is none.
     fn sweep_some(
         &self,
         which: Which,
         cursor: &mut u64,
         now: u64,
+        chunks: usize,
         records: &mut Vec<u64>,
         removed: &mut usize,
     ) -> bool {
         let guard = epoch::pin();
-        let Some(tick) = self.index.take(which, cursor, records, &guard) else { return false };
+        let Some(tick) = self.index.take(which, cursor, chunks, records, &guard) else { return false };
         self.counters.add_records(-(records.len() as i64));
         self.counters.add_handled(records.len() as u64);
         // Handling one record deals with all entries of its hash, so once will do for equal ones.
         records.sort_unstable();
         records.dedup();
-        self.prefetch_many(records, &guard);
-        for hash in records.drain(..) {
-            *removed += self.handle(hash, tick, now, &guard);
-        }
+        let each = |_, hash| *removed += self.handle(hash, tick, now, &guard);
+        self.pipeline(records.len(), |index| records[index], &META, &guard, each);
+        records.clear();
         true
     }
 
@@ -725,46 +723,6 @@ impl<N: Timed> Engine<N> {
                 handled.insert(node.pointer().addr().get());
             }
         }
-    }
-
-    /// Whether stale records have outgrown the entries (F7).
-    fn is_stale(&self) -> bool {
-        self.counters.records() > 2 * self.counters.entries() + STALE_SLACK
-    }
-
-    /// A writer's share in keeping stale records bounded: amortized O(1) a record that it files.
-    ///
-    /// Runs no user code but the listener: the caller's operation may be half-way (a rename), so a clock must not panic here.
-    #[cold]
-    fn relieve(&self, now: u64) {
-        thread_local! {
-            static RELIEVING: Cell<bool> = Cell::default();
-        }
-        /// Ends it whatever happens: the collector runs closures of other crates, too.
-        struct End;
-        impl Drop for End {
-            fn drop(&mut self) {
-                RELIEVING.with(|relieving| relieving.set(false));
-            }
-        }
-        // A listener that writes must not nest here.
-        if RELIEVING.with(|relieving| relieving.replace(true)) {
-            return;
-        }
-        let _end = End;
-        let mut records = Vec::with_capacity(CHUNK);
-        let _ = (0..RELIEF.div_ceil(CHUNK)).all(|_| self.take_early(now, &mut records));
-        epoch::flush(&epoch::pin());
-    }
-
-    /// Takes one chunk of records early, where the last early take left off; false at the end of a walk.
-    fn take_early(&self, now: u64, records: &mut Vec<u64>) -> bool {
-        let cursor = &self.early_cursor;
-        // Ordering: Relaxed: walks that disturb each other only repeat work.
-        let mut at = cursor.load(Ordering::Relaxed);
-        let found = self.sweep_some(Which::Stale, &mut at, now, records, &mut 0);
-        cursor.store(if found { at } else { 0 }, Ordering::Relaxed);
-        found
     }
 }
 

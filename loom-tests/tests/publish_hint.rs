@@ -10,7 +10,7 @@ use fleeting_loom_tests::{Model, at, pair, pin};
 
 fn take(index: &ExpiryIndex) -> Vec<u64> {
     let (guard, mut records, mut cursor) = (pin(), Vec::new(), 0);
-    while index.take(Which::Due(at(99)), &mut cursor, &mut records, &guard).is_some() {}
+    while index.take(Which::Due(at(99)), &mut cursor, 1, &mut records, &guard).is_some() {}
     records.sort_unstable();
     records
 }

@@ -10,22 +10,20 @@ use crate::expiry::Timed;
 /// How many keys a batch is ahead with buckets of where it is with nodes, and with these of where it is with finds.
 const STAGE: usize = 8;
 
+/// Where what a find reads of a node may begin a cache line: key and deadline may lie on two; the first of a session's data, on a third.
+const PARTS: [usize; 3] = [0, 64, 88];
+
+/// What a sweep reads: deadline, claim and hash.
+pub const META: [usize; 1] = [0];
+
 impl<N: Timed> Engine<N> {
     /// Asks the caches for all that a find of this hash reads.
     #[inline]
     pub fn prefetch_nodes(&self, hash: u64, guard: &Guard) {
-        self.map.prefetch_nodes(hash, guard);
+        self.map.prefetch_nodes(hash, &PARTS, guard);
     }
 
-    /// Asks for what finds of all these hashes read: buckets, then nodes.
-    #[inline]
-    pub fn prefetch_many(&self, hashes: &[u64], guard: &Guard) {
-        hashes.iter().for_each(|&hash| self.map.prefetch_bucket(hash, guard));
-        hashes.iter().for_each(|&hash| self.map.prefetch_nodes(hash, guard));
-    }
-
-    /// Looks many hashes up, so that their cache misses overlap: a pipeline that asks for a bucket, then, [`STAGE`] keys later, for its node, and
-    /// looks the key up as many later. `each` is given the number of each and the node that `eq`, told of the number, finds.
+    /// Looks many hashes up, so that their cache misses overlap. `each` is given the number of each and the node that `eq`, told of the number, finds.
     #[inline]
     pub fn find_many<'g>(
         &self,
@@ -34,6 +32,22 @@ impl<N: Timed> Engine<N> {
         eq: impl Fn(usize, Ref<'g, N>) -> bool,
         guard: &'g Guard,
         mut each: impl FnMut(usize, Option<Ref<'g, N>>),
+    ) {
+        self.pipeline(count, hash, &PARTS, guard, |index, hash| {
+            each(index, self.find(hash, |node| eq(index, node), guard));
+        });
+    }
+
+    /// A pipeline that asks for the bucket of a hash, then, [`STAGE`] hashes later, for these parts of its node, and calls `each`, with the hash's
+    /// number and the hash, as many later.
+    #[inline]
+    pub fn pipeline(
+        &self,
+        count: usize,
+        hash: impl Fn(usize) -> u64,
+        parts: &[usize],
+        guard: &Guard,
+        mut each: impl FnMut(usize, u64),
     ) {
         let mut hashes = [0; 4 * STAGE];
         for turn in 0..count.saturating_add(2 * STAGE) {
@@ -45,11 +59,10 @@ impl<N: Timed> Engine<N> {
             if let Some(index) = turn.checked_sub(STAGE)
                 && index < count
             {
-                self.map.prefetch_nodes(hashes[index % hashes.len()], guard);
+                self.map.prefetch_nodes(hashes[index % hashes.len()], parts, guard);
             }
             if let Some(index) = turn.checked_sub(2 * STAGE) {
-                let hash = hashes[index % hashes.len()];
-                each(index, self.find(hash, |node| eq(index, node), guard));
+                each(index, hashes[index % hashes.len()]);
             }
         }
     }

@@ -2,9 +2,11 @@
 
 #![cfg(not(any(loom, shuttle, fleeting_tiny)))]
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::relief::RELIEF;
 use super::*;
 use crate::clock::{Clock, ManualClock};
 use crate::map::Entry;
@@ -335,14 +337,14 @@ fn a_due_sweep_leaves_ticks_that_have_not_come() {
 #[test]
 fn a_sweep_stops_between_batches() {
     let (engine, clock) = engine();
-    (0..100).for_each(|key| put(&engine, hash(key % 8, key), SECOND));
+    (0..400).for_each(|key| put(&engine, hash(key % 8, key), SECOND));
     put(&engine, hash(0, 1_000), HOUR);
     clock.advance(Duration::from_nanos(SECOND));
     assert_eq!(engine.sweep(true, || false), 0);
     let left = Cell::new(2_u32);
     let removed = engine.sweep(true, || left.replace(left.get().saturating_sub(1)) > 0);
-    assert!((1..=2 * CHUNK).contains(&removed), "{removed}");
-    assert_eq!(engine.sweep(true, || true), 100 - removed);
+    assert!((1..=2 * CHUNKS * CHUNK).contains(&removed), "{removed}");
+    assert_eq!(engine.sweep(true, || true), 400 - removed);
     assert_eq!((engine.counters().entries(), engine.counters().records()), (1, 1));
     assert_eq!(engine.counters().stats().sweeps, 3);
 }

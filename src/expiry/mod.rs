@@ -132,9 +132,16 @@ impl ExpiryIndex {
         }
     }
 
-    /// Takes some records ([`CHUNK`] at most) of the first such pile above tick `cursor`; returns its tick, or None at the end.
+    /// Takes the records of some chunks (of [`CHUNK`] each) of the first such pile above tick `cursor`; returns its tick, or None at the end.
     /// Moves the cursor past piles that are done with: a walk with one cursor ends.
-    pub fn take(&self, which: Which, cursor: &mut u64, records: &mut Vec<u64>, guard: &Guard) -> Option<u64> {
+    pub fn take(
+        &self,
+        which: Which,
+        cursor: &mut u64,
+        chunks: usize,
+        records: &mut Vec<u64>,
+        guard: &Guard,
+    ) -> Option<u64> {
         loop {
             let pile = self.ticks.after(*cursor, guard)?;
             match which {
@@ -146,7 +153,7 @@ impl ExpiryIndex {
                 _ => {}
             }
             pile.seal();
-            if pile.take(records, guard) {
+            if (0..chunks).take_while(|_| pile.take(records, guard)).count() > 0 {
                 // What is filed again while this pile is sealed goes a unit earlier: behind the walk.
                 *cursor = (*cursor).max(pile.tick() - 1);
                 return Some(pile.tick());
@@ -171,9 +178,11 @@ mod tests {
     /// Takes all that there is to take, in order: ticks, and the records under each.
     fn take_all(index: &ExpiryIndex, which: Which, cursor: &mut u64) -> Vec<(u64, Vec<u64>)> {
         let mut taken: Vec<(u64, Vec<u64>)> = Vec::new();
-        let mut records = Vec::new();
-        while let Some(tick) = index.take(which, cursor, &mut records, &epoch::pin()) {
-            assert!(records.len() <= CHUNK && *cursor >= tick - 1, "a chunk at most, and the walk goes on");
+        let (mut records, mut chunks) = (Vec::new(), 1);
+        while let Some(tick) = index.take(which, cursor, chunks, &mut records, &epoch::pin()) {
+            assert!(!records.is_empty() && records.len() <= chunks * CHUNK, "so many chunks at most");
+            assert!(*cursor >= tick - 1, "the walk goes on");
+            chunks = 1 + chunks % 3;
             match taken.last_mut() {
                 Some((last, all)) if *last == tick => all.append(&mut records),
                 _ => taken.push((tick, std::mem::take(&mut records))),
@@ -239,7 +248,7 @@ mod tests {
         let (at, start) = tick(SECOND, 0);
         (0..100).for_each(|record| assert_eq!(file(&index, 10 + record, SECOND).tick, at));
         let (mut cursor, mut records) = (0, Vec::new());
-        assert_eq!(index.take(Which::Due(at), &mut cursor, &mut records, &epoch::pin()), Some(at));
+        assert_eq!(index.take(Which::Due(at), &mut cursor, 1, &mut records, &epoch::pin()), Some(at));
         assert_eq!(file(&index, 500, SECOND).tick, at - UNIT, "that pile is sealed");
         assert_eq!(file(&index, 501, SECOND).tick, at - UNIT, "by the hint");
         assert_eq!(
@@ -261,7 +270,7 @@ mod tests {
             assert_eq!(file(&index, 10, 1).tick, expected);
             (0..2 * CHUNK).for_each(|_| assert_eq!(file(&index, 10, 1).tick, expected));
             // One chunk of several: the pile stays, sealed.
-            assert_eq!(index.take(Which::Stale, &mut cursor, &mut records, &epoch::pin()), Some(expected));
+            assert_eq!(index.take(Which::Stale, &mut cursor, 1, &mut records, &epoch::pin()), Some(expected));
             cursor = expected;
         }
         // A later deadline whose tick is being emptied goes earlier until one is open.
@@ -275,7 +284,7 @@ mod tests {
         let deadline = 10 * UNIT - 5;
         (0..2 * CHUNK).for_each(|_| assert_eq!(file(&index, 10, deadline).tick, 10 * UNIT));
         let mut cursor = 0;
-        assert_eq!(index.take(Which::Stale, &mut cursor, &mut Vec::new(), &epoch::pin()), Some(10 * UNIT));
+        assert_eq!(index.take(Which::Stale, &mut cursor, 1, &mut Vec::new(), &epoch::pin()), Some(10 * UNIT));
         assert_eq!(file(&index, 11, deadline).tick, 9 * UNIT);
         assert_eq!(take_all(&index, Which::Expired(8 * UNIT), &mut 0), []);
         let found = take_all(&index, Which::Expired(8 * UNIT + 1), &mut 0);

@@ -104,8 +104,8 @@ impl<N: Node> Map<N> {
     fn help_growth<'g>(&self, root: Ref<'g, Table<N>>, guard: &'g Guard) {
         let Some(next) = root.next(guard) else { return };
         // Ordering: Relaxed: a division of labour; the headers decide what is done.
-        if root.claimed.load(Ordering::Relaxed) < root.len() {
-            let start = root.claimed.fetch_add(STRIDE, Ordering::Relaxed);
+        if root.growth.claimed.load(Ordering::Relaxed) < root.len() {
+            let start = root.growth.claimed.fetch_add(STRIDE, Ordering::Relaxed);
             let stride = start..root.len().min(start.saturating_add(STRIDE));
             // Each node is read, for its hash: ask for those that a later insert will move.
             stride.clone().for_each(|bucket| root.prefetch_nodes(bucket + AHEAD));
@@ -114,12 +114,12 @@ impl<N: Node> Map<N> {
         }
         // Ordering: Acquire [promote-table] with the Release below: what others verified happened before.
         // No model shows its Acquire: loom tries no stale headers behind a relaxed load of this, though it does where the Release is dropped.
-        let from = root.verified.load(Ordering::Acquire);
+        let from = root.growth.verified.load(Ordering::Acquire);
         let to = root.len().min(from.saturating_add(VERIFY));
         for bucket in from..to {
             migrate(&root, bucket, guard);
         }
-        let _ = root.verified.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed);
+        let _ = root.growth.verified.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed);
         if to == root.len() {
             self.promote(root, next, guard);
         }

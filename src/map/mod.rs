@@ -178,27 +178,37 @@ impl<N: Node> Map<N> {
     pub fn prefetch_bucket(&self, hash: u64, guard: &Guard) {
         let table = self.root(guard);
         table.prefetch_bucket(table.index(hash));
+        if let Some(next) = table.next(guard) {
+            next.prefetch_bucket(next.index(hash));
+        }
     }
 
-    /// Asks the caches for the nodes that a find of this hash looks at. Waits for the bucket, unless there is other work that the processor can
-    /// do meanwhile.
+    /// Asks the caches for these bytes of the nodes that a find of this hash looks at. Waits for the bucket, unless there is other work that the
+    /// processor can do meanwhile.
     #[inline]
-    pub fn prefetch_nodes(&self, hash: u64, guard: &Guard) {
-        let table = self.root(guard);
-        let bucket = table.index(hash);
+    pub fn prefetch_nodes(&self, hash: u64, parts: &[usize], guard: &Guard) {
+        let mut table = self.root(guard);
+        let mut bucket = table.index(hash);
         table.prefetch_line(bucket);
+        // Ordering: Relaxed, here and below: a guess, on which nothing is built.
+        let mut header = table.bucket(bucket).0.load(Ordering::Relaxed);
+        if header.is_frozen()
+            && let Some(next) = table.next(guard)
+        {
+            (table, bucket) = (next, next.index(hash));
+            table.prefetch_line(bucket);
+            header = table.bucket(bucket).0.load(Ordering::Relaxed);
+        }
         let (head, line) = table.bucket(bucket);
-        // Ordering: Relaxed, both: a guess, on which nothing is built.
-        let header = head.load(Ordering::Relaxed);
         let tags = head.load_tags(Ordering::Relaxed);
         find_bit::<()>(tags.matching(Tags::tag(hash)) & header.nodes(), |slot| {
-            let node = line.glance(slot).cast::<[u8; 64]>();
-            // Key and deadline may lie on two lines; the first of a session's data, on a third.
-            prefetch(node);
-            prefetch(node.wrapping_add(1));
-            prefetch(node.cast::<u8>().wrapping_add(88));
+            let node = line.glance(slot).cast::<u8>();
+            parts.iter().for_each(|&part| prefetch(node.wrapping_add(part)));
             None
         });
+        if let Some(slot) = header.spill() {
+            prefetch(line.glance(slot));
+        }
     }
 
     /// Finds the seat of a key, to change it. Lock-free; may migrate the key's bucket.
@@ -206,6 +216,7 @@ impl<N: Node> Map<N> {
         let mut table = self.root(guard);
         loop {
             let bucket = table.index(hash);
+            table.prefetch_line(bucket);
             let (head, line) = table.get().bucket(bucket);
             // Ordering: Acquire [publish-entry] with `advance`.
             let header = head.load(Ordering::Acquire);

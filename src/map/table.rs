@@ -8,6 +8,8 @@
 
 use core::ptr::{self, NonNull};
 
+use crossbeam_utils::CachePadded;
+
 use super::bucket::{Head, Header, Line, Tags, find_bit};
 use super::node::Node;
 use crate::epoch::{Guard, Ref, reach};
@@ -30,9 +32,16 @@ pub struct Table<N> {
     heads: Box<[Head]>,
     lines: Box<[Line<N>]>,
     next: AtomicPtr<Table<N>>,
-    /// Growth: the next bucket that nobody has taken to migrate.
+    /// Apart from what every look-up reads.
+    pub growth: CachePadded<Growth>,
+}
+
+/// How far growth has come.
+#[derive(Debug)]
+pub struct Growth {
+    /// The next bucket that nobody has taken to migrate.
     pub claimed: AtomicUsize,
-    /// Growth: all buckets below are known to be migrated.
+    /// All buckets below are known to be migrated.
     pub verified: AtomicUsize,
 }
 
@@ -45,8 +54,7 @@ impl<N: Node> Table<N> {
             heads: unset_heads(buckets),
             lines: unset_lines(buckets),
             next: AtomicPtr::new(ptr::null_mut()),
-            claimed: AtomicUsize::new(0),
-            verified: AtomicUsize::new(0),
+            growth: CachePadded::new(Growth { claimed: AtomicUsize::new(0), verified: AtomicUsize::new(0) }),
         }
     }
 

@@ -14,7 +14,7 @@ use super::common::{lock, provoke, quieten_provoked_panics, reclaim_until, secon
 const OFTEN: Duration = Duration::from_millis(1);
 
 /// Records that a sweep takes at once: those behind the one whose callback blocks wait with it.
-const CHUNK: usize = 30;
+const TAKEN: usize = 120;
 
 fn eventually(mut condition: impl FnMut() -> bool) -> bool {
     let limit = Instant::now() + seconds(20);
@@ -96,7 +96,7 @@ fn gate() -> (Gate, impl Fn() + Send + Sync + 'static) {
     (Gate { reached, release }, pass)
 }
 
-/// Catches a janitor whose callback blocks, and all others with it; a sweep that waits for it, or finds less than all but one chunk; a stop
+/// Catches a janitor whose callback blocks, and all others with it; a sweep that waits for it, or finds less than all but what that took; a stop
 /// that returns before the janitor is gone, or never.
 #[test]
 fn a_callback_blocks_on_the_janitors_thread() {
@@ -114,8 +114,8 @@ fn a_callback_blocks_on_the_janitors_thread() {
         clock.advance(seconds(10));
         gate.reached.recv().expect("the janitor calls back");
         let swept = cache.sweep();
-        assert!(swept + CHUNK >= ENTRIES as usize, "{swept} of {ENTRIES}");
-        assert!(cache.len() < CHUNK, "the janitor holds a chunk, but for the entry that it is at");
+        assert!(swept + TAKEN >= ENTRIES as usize, "{swept} of {ENTRIES}");
+        assert!(cache.len() < TAKEN, "the janitor holds what it took, but for the entry that it is at");
         for number in 0..ENTRIES {
             assert!(cache.get(&number).is_none(), "it has expired, whoever holds its record");
         }

@@ -3,5 +3,5 @@
 # kind: Sweep
 # freezes: 300
 # expect: freezes blocked another thread
-s/^const RELIEF: usize/static PLANTED: core::sync::atomic::AtomicBool = core::sync::atomic::AtomicBool::new(false);\n&/
-s/^( +)let Some\(tick\) = self\.index\.take\(which, cursor, records, &guard\) else/\1while PLANTED.swap(true, core::sync::atomic::Ordering::Acquire) {\n\1    core::hint::spin_loop();\n\1}\n\1let taken = self.index.take(which, cursor, records, \&guard);\n\1PLANTED.store(false, core::sync::atomic::Ordering::Release);\n\1let Some(tick) = taken else/
+s/^const CHUNKS: usize/static PLANTED: core::sync::atomic::AtomicBool = core::sync::atomic::AtomicBool::new(false);\n&/
+s/^( +)let Some\(tick\) = self\.index\.take\(which, cursor, chunks, records, &guard\) else/\1while PLANTED.swap(true, core::sync::atomic::Ordering::Acquire) {\n\1    core::hint::spin_loop();\n\1}\n\1let taken = self.index.take(which, cursor, chunks, records, \&guard);\n\1PLANTED.store(false, core::sync::atomic::Ordering::Release);\n\1let Some(tick) = taken else/
