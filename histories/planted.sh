@@ -35,7 +35,7 @@ fi
 unfree() {
     sed -i 's/unsafe { guard.defer_unchecked(closure) }/let _ = (closure, guard);/' "$tree/main/src/epoch.rs"
     sed -i 's/unsafe { N::release(self.pointer) }/let _ = self.pointer;/' "$tree/main/src/map/node.rs"
-    sed -i 's/unsafe { migrate::release_all(table) };/let _ = table;/' "$tree/main/src/map/mod.rs"
+    sed -i 's/unsafe { migrate::release_all(table, &guard) };/let _ = (table, guard);/' "$tree/main/src/map/mod.rs"
 }
 
 found=0

@@ -92,7 +92,6 @@ use core::fmt;
 
 pub use self::cause::RemovalCause;
 use self::handled::Handled;
-use self::prefetch::META;
 use crate::clock::{Stopwatch, Time};
 use crate::contain::contain;
 use crate::epoch::{self, BulkRemoval, Guard, Ref};
@@ -693,7 +692,7 @@ impl<N: Timed> Engine<N> {
         records.sort_unstable();
         records.dedup();
         let each = |_, hash| *removed += self.handle(hash, tick, now, &guard);
-        self.pipeline(records.len(), |index| records[index], &META, &guard, each);
+        self.pipeline(records.len(), |index| records[index], &Self::META, &guard, each);
         records.clear();
         true
     }

@@ -2,4 +2,4 @@
 # file: src/map/migrate.rs
 # model: migrate_bucket help_against_help
 # pass: plain
-/let from = root\.verified/,/^    }/ s/for bucket in from\.\.to/for bucket in to..to/
+/let from = root\.growth\.verified/,/^    }/ s/for bucket in from\.\.to/for bucket in to..to/

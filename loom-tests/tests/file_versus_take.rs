@@ -95,7 +95,7 @@ fn index_file_against_take() {
         index.file(10, at(5), 0, 0, &pin());
         let take = |index: &ExpiryIndex| {
             let (guard, mut records, mut cursor) = (pin(), Vec::new(), 0);
-            while index.take(Which::Due(at(5)), &mut cursor, 1, &mut records, &guard).is_some() {}
+            while index.take(Which::Due(at(5)), &mut cursor, 2, &mut records, &guard).is_some() {}
             records
         };
         let (filed, first) = pair(&index, |index| index.file(20, at(5), 0, 0, &pin()), move |index| take(index));

@@ -5,7 +5,7 @@
 
 use super::Engine;
 use crate::epoch::{Guard, Ref};
-use crate::expiry::Timed;
+use crate::expiry::{Meta, Timed};
 
 /// How many keys a batch is ahead with buckets of where it is with nodes, and with these of where it is with finds.
 const STAGE: usize = 8;
@@ -13,10 +13,10 @@ const STAGE: usize = 8;
 /// Where what a find reads of a node may begin a cache line: key and deadline may lie on two; the first of a session's data, on a third.
 const PARTS: [usize; 3] = [0, 64, 88];
 
-/// What a sweep reads: deadline, claim and hash.
-pub const META: [usize; 1] = [0];
-
 impl<N: Timed> Engine<N> {
+    /// What a sweep reads: deadline, claim and hash, which may lie on two lines.
+    pub const META: [usize; 2] = [N::META_AT, N::META_AT + size_of::<Meta>() - 1];
+
     /// Asks the caches for all that a find of this hash reads.
     #[inline]
     pub fn prefetch_nodes(&self, hash: u64, guard: &Guard) {

@@ -28,6 +28,9 @@ const SEQUENCE_BITS: u32 = 20;
 
 /// A node with a deadline.
 pub trait Timed: Node {
+    /// Where in the node its expiry state is.
+    const META_AT: usize;
+
     /// Its expiry state.
     fn meta(&self) -> &Meta;
 

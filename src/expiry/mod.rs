@@ -142,6 +142,7 @@ impl ExpiryIndex {
         records: &mut Vec<u64>,
         guard: &Guard,
     ) -> Option<u64> {
+        debug_assert!(chunks > 0);
         loop {
             let pile = self.ticks.after(*cursor, guard)?;
             match which {

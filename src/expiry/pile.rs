@@ -231,11 +231,12 @@ impl Chunk {
         Some(place.compare_exchange(FREE, record, Ordering::Release, Ordering::Relaxed).is_ok())
     }
 
+    /// For whoever popped it (P2), once: a second time would give the same records again.
     fn take(&self, records: &mut Vec<u64>) {
         for place in &self.places {
             // Ordering: Acquire, both [file-versus-take]: the sweeper sees the entry that the record stands for. Nothing is released: a late
             // pusher only learns that it is late. A record is final (P1), and only a place without one costs a locked instruction.
-            // No model shows their Acquire: their reclaimer fences as the chunk is retired, before anyone looks at what was taken. The real one need not.
+            // No model shows its Acquire: their reclaimer fences as the chunk is retired, before anyone looks at what was taken. The real one need not.
             let mut record = place.load(Ordering::Acquire);
             if record == FREE {
                 record = place.swap(TAKEN, Ordering::Acquire);
@@ -387,6 +388,9 @@ mod tests {
             assert_eq!(chunk.push(9), Some(false));
         }
         assert_eq!(chunk.push(10), None, "full");
+        let places = chunk.places.each_ref().map(|place| place.load(Ordering::Relaxed));
+        assert_eq!(places[..2], [5, 6]);
+        assert!(places[2..].iter().all(|&place| place == TAKEN), "{places:?}");
     }
 
     /// Catches a pile that an exact sweep passes over, or looks at for nothing.

@@ -132,6 +132,8 @@ where
     K: Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
+    const META_AT: usize = core::mem::offset_of!(Self, meta);
+
     #[inline]
     fn meta(&self) -> &Meta {
         &self.meta

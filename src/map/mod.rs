@@ -195,9 +195,12 @@ impl<N: Node> Map<N> {
         if header.is_frozen()
             && let Some(next) = table.next(guard)
         {
-            (table, bucket) = (next, next.index(hash));
-            table.prefetch_line(bucket);
-            header = table.bucket(bucket).0.load(Ordering::Relaxed);
+            let destination = next.index(hash);
+            let there = next.bucket(destination).0.load(Ordering::Relaxed);
+            if there.is_ready() {
+                (table, bucket, header) = (next, destination, there);
+                table.prefetch_line(bucket);
+            }
         }
         let (head, line) = table.bucket(bucket);
         let tags = head.load_tags(Ordering::Relaxed);

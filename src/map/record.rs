@@ -16,6 +16,7 @@
 #![allow(unsafe_code)]
 
 use core::alloc::Layout;
+use core::mem::offset_of;
 use core::ptr::{self, NonNull};
 use core::slice;
 
@@ -182,6 +183,8 @@ impl Node for Record {
 }
 
 impl Timed for Record {
+    const META_AT: usize = offset_of!(Record, meta);
+
     #[inline]
     fn meta(&self) -> &Meta {
         &self.meta

@@ -3,5 +3,5 @@
 # kind: Hit
 # freezes: 5
 # expect: operations gave a wrong answer
-/pub fn sweep/,/^    }/s/self\.sweep_some\(which, &mut cursor, now, &mut records, &mut removed\)/false/
+/pub fn sweep/,/^    }/s/self\.sweep_some\(which, &mut cursor, now, CHUNKS, &mut records, &mut removed\)/false/
 /pub fn find</,/^    }/s/!self\.time\.has_come\(deadline\.time\(\)\)/true/
