@@ -192,15 +192,10 @@ impl<N: Node> Map<N> {
         table.prefetch_line(bucket);
         // Ordering: Relaxed, here and below: a guess, on which nothing is built.
         let mut header = table.bucket(bucket).0.load(Ordering::Relaxed);
-        if header.is_frozen()
-            && let Some(next) = table.next(guard)
-        {
-            let destination = next.index(hash);
-            let there = next.bucket(destination).0.load(Ordering::Relaxed);
-            if there.is_ready() {
-                (table, bucket, header) = (next, destination, there);
-                table.prefetch_line(bucket);
-            }
+        if let Some(next) = moved_to(&table, header, hash, guard) {
+            (table, bucket) = (next, next.index(hash));
+            table.prefetch_line(bucket);
+            header = table.bucket(bucket).0.load(Ordering::Relaxed);
         }
         let (head, line) = table.bucket(bucket);
         let tags = head.load_tags(Ordering::Relaxed);
@@ -485,14 +480,8 @@ fn look<'g, N: Node>(
     loop {
         // Ordering: Acquire [publish-entry] with `advance`.
         let header = head.load(Ordering::Acquire);
-        if header.is_frozen() {
-            // Frozen content is the truth until the destination is READY.
-            if let Some(next) = table.next(guard) {
-                // Ordering: Relaxed: the header is loaded anew there.
-                if next.bucket(next.index(hash)).0.load(Ordering::Relaxed).is_ready() {
-                    return Looked::Moved(next);
-                }
-            }
+        if let Some(next) = moved_to(table, header, hash, guard) {
+            return Looked::Moved(next);
         }
         match locate(header, head, line, hash, eq, guard) {
             Some(Place::Absent) => return Looked::Absent,
@@ -500,6 +489,18 @@ fn look<'g, N: Node>(
             None => {}
         }
     }
+}
+
+/// The table to which growth has moved what a bucket with this header holds of a hash. Frozen content is the truth until the destination is READY.
+#[inline]
+fn moved_to<'g, N: Node>(table: &Table<N>, header: Header, hash: u64, guard: &'g Guard) -> Option<Ref<'g, Table<N>>> {
+    if !header.is_frozen() {
+        return None;
+    }
+    let next = table.next(guard)?;
+    // Ordering: Relaxed: the header is loaded anew there.
+    let is_there = next.bucket(next.index(hash)).0.load(Ordering::Relaxed).is_ready();
+    is_there.then_some(next)
 }
 
 /// Searches a bucket under one header; None if the header moved meanwhile.
