@@ -18,12 +18,12 @@ pub(crate) use self::core::Core;
 pub use self::views::{Pinned, WeakCache};
 use crate::builder::Builder;
 use crate::engine::{RemovalCause, Step, VISIT, Written};
-use crate::epoch::{self, Ref};
 use crate::expiry::NEVER;
 use crate::integer::Integer;
 use crate::janitor::Janitor;
 use crate::loading::Part;
 use crate::map::{Entry, Owned};
+use crate::reclaim::{self, Ref};
 use crate::stats::{Count, Stats};
 
 /// An expiring in-process cache. A handle: clones share one cache.
@@ -151,7 +151,7 @@ where
     }
 
     fn insert_capped(&self, key: K, value: V, cap: u64) -> bool {
-        let guard = epoch::pin();
+        let guard = self.core.engine.change();
         let entry = self.core.entry(key, value, cap, &guard);
         matches!(self.core.put(entry, &guard, |_| true), Written::Inserted(_) | Written::Absent)
     }
@@ -175,7 +175,7 @@ where
     }
 
     fn insert_if(&self, key: K, value: V, may: impl FnMut(bool) -> bool) -> Result<(), (K, V)> {
-        let guard = epoch::pin();
+        let guard = self.core.engine.change();
         let entry = self.core.entry(key, value, self.core.cap(None), &guard);
         match self.core.put(entry, &guard, may) {
             Written::Kept(_, Some(entry)) => Err(Entry::into_parts(entry)),
@@ -201,7 +201,8 @@ where
         K: Borrow<Q> + Clone,
         Q: Hash + Eq + ?Sized,
     {
-        let (core, guard) = (&*self.core, epoch::pin());
+        let core = &*self.core;
+        let guard = core.engine.change();
         let hash = core.hash(key);
         let decide =
             |current: Option<Ref<'_, Entry<K, V>>>, _| match current.and_then(|old| Some((old, f(old.value())?))) {
@@ -237,7 +238,8 @@ where
     where
         F: FnMut(Option<&V>) -> Op<V>,
     {
-        let (core, guard) = (&*self.core, epoch::pin());
+        let core = &*self.core;
+        let guard = core.engine.change();
         let hash = core.hash(&key);
         // The key is here, or in the entry that an earlier try made.
         let key = RefCell::new(Some(key));
@@ -317,7 +319,7 @@ where
                 return Ok(value);
             }
             let value = f()?;
-            let guard = epoch::pin();
+            let guard = self.core.engine.change();
             let entry = core.entry(key, value.clone(), core.cap(None), &guard);
             return match core.put(entry, &guard, |is_live| !is_live) {
                 Written::Kept(Some(other), _) => Ok(other.value().clone()),
@@ -336,7 +338,7 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.core.touch(key, self.core.cap(Some(ttl)), &epoch::pin()).is_some()
+        self.core.touch(key, self.core.cap(Some(ttl)), &self.core.engine.read()).is_some()
     }
 
     /// Ends a live entry's time to live: it never expires (unless idle, where that is configured). False if there is none.
@@ -345,7 +347,7 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.core.touch(key, NEVER, &epoch::pin()).is_some()
+        self.core.touch(key, NEVER, &self.core.engine.read()).is_some()
     }
 
     /// Removes a key; true if it had a live entry.
@@ -354,7 +356,7 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.core.remove(key, &epoch::pin(), |_| true).is_some()
+        self.core.remove(key, &self.core.engine.change(), |_| true).is_some()
     }
 
     /// Removes a key and returns its value. Of two callers, one gets it.
@@ -364,7 +366,7 @@ where
         Q: Hash + Eq + ?Sized,
         V: Clone,
     {
-        let guard = epoch::pin();
+        let guard = self.core.engine.change();
         self.core.remove(key, &guard, |_| true).map(|entry| entry.value().clone())
     }
 
@@ -374,7 +376,7 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.core.remove(key, &epoch::pin(), f).is_some()
+        self.core.remove(key, &self.core.engine.change(), f).is_some()
     }
 
     /// Removes each live entry for which `f` does not hold. What is put under a key while `f` looks at the former value stays.
@@ -443,7 +445,7 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        let guard = epoch::pin();
+        let guard = self.core.engine.read();
         let entry = self.core.find(key, &guard)?;
         Some(f(entry.get().value()))
     }
@@ -455,7 +457,7 @@ where
         Q: Hash + Eq + ?Sized,
         V: Clone,
     {
-        let guard = epoch::pin();
+        let guard = self.core.engine.read();
         let core = &*self.core;
         let eq = |entry: Ref<'_, Entry<K, V>>| entry.key().borrow() == key;
         let found = core.engine.find_with_deadline(core.hash(key), eq, &guard);
@@ -471,7 +473,7 @@ where
         Q: Hash + Eq + ?Sized,
         V: Clone,
     {
-        let guard = epoch::pin();
+        let guard = self.core.engine.read();
         let touched = self.core.touch(key, self.core.cap(Some(ttl)), &guard);
         self.core.engine.counters().count(if touched.is_some() { Count::Hits } else { Count::Misses });
         touched.map(|entry| entry.value().clone())
@@ -487,7 +489,8 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq,
     {
-        let (core, guard) = (&*self.core, epoch::pin());
+        let core = &*self.core;
+        let guard = core.engine.read();
         let eq = |index: usize, entry: Ref<'_, Entry<K, V>>| entry.key().borrow() == &keys[index];
         core.engine.find_many(
             keys.len(),
@@ -507,7 +510,7 @@ where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.core.find(key, &epoch::pin()).is_some()
+        self.core.find(key, &self.core.engine.read()).is_some()
     }
 
     /// The value of a live entry, without a trace: no statistic, no idle time.
@@ -517,7 +520,7 @@ where
         Q: Hash + Eq + ?Sized,
         V: Clone,
     {
-        let guard = epoch::pin();
+        let guard = self.core.engine.read();
         self.core.look(key, &guard).map(|entry| entry.value().clone())
     }
 
@@ -543,7 +546,7 @@ where
         let mut from = Some(0);
         std::iter::from_fn(move || {
             let start = from?;
-            let guard = epoch::pin();
+            let guard = self.core.engine.read();
             let mut batch = Vec::new();
             from = self.core.engine.visit(start, VISIT, &guard, |entry| {
                 batch.push((entry.key().clone(), entry.value().clone()));
@@ -566,6 +569,32 @@ where
     /// Removes every entry that has expired by now, and returns how many. O(expired), not O(entries).
     pub fn sweep(&self) -> usize {
         self.core.engine.sweep(true, || true)
+    }
+
+    /// Gives back what this thread holds, and frees what any thread has removed, as far as no thread is pinned.
+    ///
+    /// Caches do this by themselves: a thread as it changes a cache, a sweep for all threads. Call this where memory must be given back at
+    /// once: before a thread goes idle for long where no janitor runs, or in a test that counts drops. It is for all caches of the process. Within a
+    /// `Drop` of a value, or while this thread is pinned, it only hands over what this thread holds.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use fleeting::Cache;
+    ///
+    /// let (cache, value) = (Cache::new(), Arc::new(7));
+    /// cache.insert("key", value.clone());
+    /// cache.remove("key");
+    /// cache.flush();
+    /// assert_eq!(Arc::strong_count(&value), 1);
+    /// ```
+    ///
+    /// # Complexity
+    ///
+    /// O(what is freed). Lock-free, but for the drops of values that it runs.
+    pub fn flush(&self) {
+        reclaim::flush();
     }
 
     /// Stops the janitor and returns when its thread is gone (from a callback on that thread: at once). Idempotent; the cache works on.

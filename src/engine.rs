@@ -83,26 +83,27 @@
 
 mod cause;
 mod handled;
+mod operation;
 mod prefetch;
 mod relief;
 #[cfg(test)]
 mod tests;
 
 use core::fmt;
+use std::sync::Arc;
 
 pub use self::cause::RemovalCause;
 use self::handled::Handled;
+use self::operation::Notifier;
+pub use self::operation::{Listener, Operation};
 use crate::clock::{Stopwatch, Time};
 use crate::contain::contain;
-use crate::epoch::{self, BulkRemoval, Guard, Ref};
 use crate::expiry::{CHUNK, DEAD, Deadline, ExpiryIndex, Filed, NEVER, RECORD_MIN, Timed, Which, tick};
 use crate::lane::lane;
 use crate::map::{Map, Owned, Seat, Unlinked};
+use crate::reclaim::{self, BulkRemoval, Ref};
 use crate::stats::{Count, Counters};
 use crate::sync::{AtomicU64, Ordering, TINY, update_fence};
-
-/// Called with each entry that leaves.
-pub type Listener<N> = Box<dyn Fn(Ref<'_, N>, RemovalCause) + Send + Sync>;
 
 /// What a write does with what it found.
 pub enum Step<N: Timed> {
@@ -146,9 +147,20 @@ pub struct Engine<N: Timed> {
     index: ExpiryIndex,
     time: Time,
     counters: Counters,
-    listener: Option<Listener<N>>,
+    notifier: Option<Arc<Notifier<N>>>,
     /// Where the next early take goes on (F7).
     early_cursor: AtomicU64,
+    /// Dropped last, after the map.
+    _flush: Flush,
+}
+
+/// Gives back what was retired, so that the last handle's end is the end of what the cache held.
+struct Flush;
+
+impl Drop for Flush {
+    fn drop(&mut self) {
+        reclaim::flush();
+    }
 }
 
 /// Chunks of records that a sweep handles under one pin: enough that its cache misses overlap.
@@ -161,9 +173,10 @@ impl<N: Timed> Engine<N> {
             map: Map::with_capacity(capacity),
             index: ExpiryIndex::default(),
             time,
+            notifier: listener.map(|listener| Arc::new(Notifier::new(listener, counters.panics().clone()))),
             counters,
-            listener,
             early_cursor: AtomicU64::new(0),
+            _flush: Flush,
         }
     }
 
@@ -186,13 +199,18 @@ impl<N: Timed> Engine<N> {
 
     /// Begins to grow the table. For models and tests; writes do so by themselves.
     #[cfg(any(loom, shuttle))]
-    pub fn grow(&self, guard: &Guard) {
+    pub fn grow(&self, guard: &Operation<'_, N>) {
         self.map.grow(guard);
     }
 
     /// The live node of a key. Lock-free; writes nothing unless it meets an entry that has expired.
     #[inline]
-    pub fn find<'g>(&self, hash: u64, mut eq: impl FnMut(Ref<'g, N>) -> bool, guard: &'g Guard) -> Option<Ref<'g, N>> {
+    pub fn find<'g>(
+        &self,
+        hash: u64,
+        mut eq: impl FnMut(Ref<'g, N>) -> bool,
+        guard: &'g Operation<'_, N>,
+    ) -> Option<Ref<'g, N>> {
         let node = self.map.find(hash, &mut eq, guard)?;
         let deadline = node.meta().deadline();
         if !deadline.is_closed() && deadline.time() != DEAD && !self.time.has_come(deadline.time()) {
@@ -206,7 +224,7 @@ impl<N: Timed> Engine<N> {
         &self,
         hash: u64,
         mut eq: impl FnMut(Ref<'g, N>) -> bool,
-        guard: &'g Guard,
+        guard: &'g Operation<'_, N>,
     ) -> Option<Ref<'g, N>> {
         loop {
             let node = self.map.find(hash, &mut eq, guard)?;
@@ -214,7 +232,6 @@ impl<N: Timed> Engine<N> {
                 return Some(node);
             }
             self.expire(node, |deadline| self.time.has_come(deadline), guard);
-            epoch::safe_point(guard);
         }
     }
 
@@ -223,7 +240,7 @@ impl<N: Timed> Engine<N> {
         &self,
         hash: u64,
         mut eq: impl FnMut(Ref<'g, N>) -> bool,
-        guard: &'g Guard,
+        guard: &'g Operation<'_, N>,
     ) -> Option<(Ref<'g, N>, u64)> {
         loop {
             let node = self.find(hash, &mut eq, guard)?;
@@ -234,7 +251,7 @@ impl<N: Timed> Engine<N> {
     }
 
     /// The node's deadline, settled; None if it has come, or expiry is decided.
-    fn live_deadline(&self, node: Ref<'_, N>, guard: &Guard) -> Option<Deadline> {
+    fn live_deadline(&self, node: Ref<'_, N>, guard: &Operation<'_, N>) -> Option<Deadline> {
         let deadline = self.settled_deadline(node, guard);
         // X9: the clock after the deadline.
         self.is_live_at(deadline, self.time.coarse()).then_some(deadline)
@@ -246,7 +263,7 @@ impl<N: Timed> Engine<N> {
     }
 
     /// Whether a node that was met on a walk is live; else it is expired (X3), or gone.
-    fn is_live(&self, node: Ref<'_, N>, guard: &Guard) -> bool {
+    fn is_live(&self, node: Ref<'_, N>, guard: &Operation<'_, N>) -> bool {
         loop {
             // Closed: replaced since it was met, and live until then (X10).
             if self.live_deadline(node, guard).is_some() || self.settled_deadline(node, guard).is_closed() {
@@ -260,7 +277,7 @@ impl<N: Timed> Engine<N> {
     }
 
     /// The deadline of a node, settled; its last one, if it has been replaced.
-    pub fn settled_deadline(&self, node: Ref<'_, N>, guard: &Guard) -> Deadline {
+    pub fn settled_deadline(&self, node: Ref<'_, N>, guard: &Operation<'_, N>) -> Deadline {
         loop {
             let deadline = node.meta().deadline();
             if !deadline.is_unsettled() {
@@ -271,7 +288,7 @@ impl<N: Timed> Engine<N> {
     }
 
     /// Settles a node that inherits its deadline: closes the predecessor's, or decides its expiry if it has come (X10), and copies it.
-    fn settle(&self, node: &N, guard: &Guard) {
+    fn settle(&self, node: &N, guard: &Operation<'_, N>) {
         let Some(predecessor) = node.predecessor(guard) else { return };
         while node.meta().deadline().is_unsettled() {
             let deadline = predecessor.meta().deadline();
@@ -296,14 +313,14 @@ impl<N: Timed> Engine<N> {
     fn has_come_contained(&self, deadline: u64) -> bool {
         let mut has_come = false;
         if !contain(|| has_come = self.time.has_come(deadline)) {
-            self.counters.contained_panic();
+            self.counters.panics().note();
         }
         has_come
     }
 
     /// Expires a node whose deadline has come, as `has_come` tells. True if this call removed it; false if another did, or it lives.
     #[cold]
-    fn expire(&self, node: Ref<'_, N>, has_come: impl Fn(u64) -> bool, guard: &Guard) -> bool {
+    fn expire(&self, node: Ref<'_, N>, has_come: impl Fn(u64) -> bool, guard: &Operation<'_, N>) -> bool {
         let deadline = self.settled_deadline(node, guard);
         if deadline.time() != DEAD {
             // A closed deadline belongs to the successor.
@@ -316,7 +333,7 @@ impl<N: Timed> Engine<N> {
     }
 
     /// Cuts one node, by identity; false if it is gone.
-    fn cut_node(&self, node: Ref<'_, N>, cause: RemovalCause, guard: &Guard) -> bool {
+    fn cut_node(&self, node: Ref<'_, N>, cause: RemovalCause, guard: &Operation<'_, N>) -> bool {
         loop {
             let seat = self.map.seek(node.hash(), |other| other.is(node), guard);
             if seat.node().is_none() {
@@ -328,26 +345,22 @@ impl<N: Timed> Engine<N> {
         }
     }
 
-    fn cut<'g>(&self, seat: &Seat<'g, N>, cause: RemovalCause, guard: &'g Guard) -> Option<Ref<'g, N>> {
+    fn cut<'g>(&self, seat: &Seat<'g, N>, cause: RemovalCause, guard: &'g Operation<'_, N>) -> Option<Ref<'g, N>> {
         let unlinked = self.map.cut(seat, guard)?;
         let node = unlinked.node();
         self.counters.add_entries(-1);
-        self.left(unlinked, cause);
+        self.left(unlinked, cause, guard);
         Some(node)
     }
 
-    /// Counts and notifies; then the node is retired.
-    fn left(&self, unlinked: Unlinked<'_, N>, cause: RemovalCause) {
+    /// Counts, and notes it for the listener; then the node is retired, at the end of the operation if there is a listener.
+    fn left(&self, unlinked: Unlinked<'_, N>, cause: RemovalCause, guard: &Operation<'_, N>) {
         self.counters.count(match cause {
             RemovalCause::Expired => Count::Expired,
             RemovalCause::Replaced => Count::Replaced,
             RemovalCause::Removed | RemovalCause::Cleared | RemovalCause::Evicted => Count::Removed,
         });
-        if let Some(listener) = &self.listener
-            && !contain(|| listener(unlinked.node(), cause))
-        {
-            self.counters.contained_panic();
-        }
+        guard.note(unlinked.into_gone(), cause);
     }
 
     /// Changes a key: `decide` sees what is live, and a node that an earlier try did not publish (`spare` at first); so does
@@ -359,11 +372,10 @@ impl<N: Timed> Engine<N> {
         &self,
         hash: u64,
         mut eq: impl FnMut(Ref<'g, N>, Option<&Owned<N>>) -> bool,
-        guard: &'g Guard,
+        guard: &'g Operation<'_, N>,
         mut spare: Option<Owned<N>>,
         mut decide: impl FnMut(Option<Ref<'g, N>>, Option<Owned<N>>) -> Step<N>,
     ) -> Written<'g, N> {
-        epoch::safe_point(guard);
         // What was decided, and about which node. A node's address is not used again under the guard.
         let mut decided: Option<(Option<Ref<'g, N>>, Change)> = None;
         // Else there is one node from the start, and its time to live has begun.
@@ -450,7 +462,7 @@ impl<N: Timed> Engine<N> {
         }
     }
 
-    fn after_insertion(&self, node: Ref<'_, N>, crowded: bool, now: u64, guard: &Guard) {
+    fn after_insertion(&self, node: Ref<'_, N>, crowded: bool, now: u64, guard: &Operation<'_, N>) {
         self.counters.add_entries(1);
         self.counters.count(Count::Inserts);
         if crowded && self.map.is_worth_a_look(node.hash(), guard) && self.map.is_loaded(self.counters.entries(), guard)
@@ -468,7 +480,7 @@ impl<N: Timed> Engine<N> {
         old: Unlinked<'_, N>,
         change: Change,
         now: u64,
-        guard: &Guard,
+        guard: &Operation<'_, N>,
     ) -> bool {
         let mut is_born = true;
         if change == Change::PutInheriting {
@@ -494,13 +506,13 @@ impl<N: Timed> Engine<N> {
         }
         // Before the listener, which may block, or sweep: the new entry is there for all to see.
         let in_new_chunk = !is_covered && self.cover(node, now, guard);
-        self.left(old, RemovalCause::Replaced);
+        self.left(old, RemovalCause::Replaced, guard);
         self.map.help(guard);
         self.relieve_after(in_new_chunk, now);
         is_born
     }
 
-    fn cover_and_relieve(&self, node: Ref<'_, N>, now: u64, guard: &Guard) {
+    fn cover_and_relieve(&self, node: Ref<'_, N>, now: u64, guard: &Operation<'_, N>) {
         let in_new_chunk = self.cover(node, now, guard);
         self.relieve_after(in_new_chunk, now);
     }
@@ -514,7 +526,7 @@ impl<N: Timed> Engine<N> {
 
     /// Makes F1 hold for a node: a record stands at or before the tick of its deadline, and `filed` claims it.
     /// True if a chunk was allocated for it.
-    fn cover(&self, node: Ref<'_, N>, now: u64, guard: &Guard) -> bool {
+    fn cover(&self, node: Ref<'_, N>, now: u64, guard: &Operation<'_, N>) -> bool {
         let mut in_new_chunk = false;
         loop {
             let claim = node.meta().filed();
@@ -561,7 +573,7 @@ impl<N: Timed> Engine<N> {
         hash: u64,
         mut eq: impl FnMut(Ref<'g, N>) -> bool,
         to: impl Fn() -> (u64, u64),
-        guard: &'g Guard,
+        guard: &'g Operation<'_, N>,
     ) -> Option<Ref<'g, N>> {
         loop {
             let node = self.map.find(hash, &mut eq, guard)?;
@@ -577,7 +589,7 @@ impl<N: Timed> Engine<N> {
     ///
     /// `to` tells the new deadline, and what time it is: one that comes from the wall clock has read both, and a reading costs as much as the rest.
     #[inline]
-    pub fn set_deadline(&self, node: Ref<'_, N>, to: impl Fn() -> (u64, u64), guard: &Guard) -> bool {
+    pub fn set_deadline(&self, node: Ref<'_, N>, to: impl Fn() -> (u64, u64), guard: &Operation<'_, N>) -> bool {
         loop {
             let from = self.settled_deadline(node, guard);
             // X9: the clock after the deadline.
@@ -603,7 +615,7 @@ impl<N: Timed> Engine<N> {
     }
 
     /// Moves a node's deadline to a later time; false if it is later already, or the node is not live.
-    pub fn extend(&self, node: Ref<'_, N>, to: u64, guard: &Guard) -> bool {
+    pub fn extend(&self, node: Ref<'_, N>, to: u64, guard: &Operation<'_, N>) -> bool {
         loop {
             let Some(from) = self.live_deadline(node, guard) else { return false };
             if from.is_closed() || from.time() >= to {
@@ -616,7 +628,7 @@ impl<N: Timed> Engine<N> {
     }
 
     /// Removes a node by identity; false if it is gone.
-    pub fn remove_node(&self, node: Ref<'_, N>, guard: &Guard) -> bool {
+    pub fn remove_node(&self, node: Ref<'_, N>, guard: &Operation<'_, N>) -> bool {
         self.cut_node(node, RemovalCause::Removed, guard)
     }
 
@@ -625,7 +637,7 @@ impl<N: Timed> Engine<N> {
         &self,
         from: u64,
         buckets: usize,
-        guard: &'g Guard,
+        guard: &'g Operation<'_, N>,
         mut each: impl FnMut(Ref<'g, N>),
     ) -> Option<u64> {
         self.map.visit(from, buckets, guard, |node| {
@@ -641,7 +653,7 @@ impl<N: Timed> Engine<N> {
         let (mut removed, mut from, bulk) = (0, Some(0), BulkRemoval::begin());
         while let Some(start) = from {
             bulk.step();
-            let guard = epoch::pin();
+            let guard = self.change();
             from = self.map.visit(start, VISIT, &guard, |node| {
                 if self.is_live(node, &guard) && doomed(node) && self.cut_node(node, cause, &guard) {
                     // By identity, as it was judged: a node that came in its place stays.
@@ -665,11 +677,12 @@ impl<N: Timed> Engine<N> {
         while go_on() && self.sweep_some(which, &mut cursor, now, CHUNKS, &mut records, &mut removed) {
             bulk.step();
         }
-        while go_on() && self.map.help(&epoch::pin()) {}
+        while go_on() && self.map.help(&reclaim::pin()) {}
         while go_on() && self.is_stale() && self.take_early(now, &mut records) {
             bulk.step();
         }
         drop(bulk);
+        reclaim::maintain();
         self.counters.swept(stopwatch.elapsed(), removed);
         removed
     }
@@ -684,7 +697,7 @@ impl<N: Timed> Engine<N> {
         records: &mut Vec<u64>,
         removed: &mut usize,
     ) -> bool {
-        let guard = epoch::pin();
+        let guard = self.read();
         let Some(tick) = self.index.take(which, cursor, chunks, records, &guard) else { return false };
         self.counters.add_records(-(records.len() as i64));
         self.counters.add_handled(records.len() as u64);
@@ -699,7 +712,7 @@ impl<N: Timed> Engine<N> {
 
     /// Deals with one record that was taken from under `tick`; returns how many entries it removed. Runs no user code but the listener:
     /// a record that was taken is not lost by a panic.
-    fn handle(&self, hash: u64, tick: u64, now: u64, guard: &Guard) -> usize {
+    fn handle(&self, hash: u64, tick: u64, now: u64, guard: &Operation<'_, N>) -> usize {
         let mut handled = Handled::default();
         let mut removed = 0;
         loop {

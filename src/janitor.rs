@@ -14,6 +14,7 @@ use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::contain::contain;
+use crate::reclaim::Housekeeper;
 use crate::sync::thread::{self, JoinHandle, Thread, ThreadId};
 use crate::sync::{AtomicBool, Mutex, Ordering, thread_local};
 
@@ -42,6 +43,7 @@ impl Janitor {
         let stopped = Arc::new(AtomicBool::new(false));
         let flag = stopped.clone();
         let body = move || {
+            let _housekeeper = Housekeeper::begin();
             // Ordering: Relaxed: joining the thread orders everything that matters [stop-janitor].
             let go_on = || !flag.load(Ordering::Relaxed);
             while park(interval, &go_on) {

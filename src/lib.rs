@@ -57,8 +57,6 @@ mod clock;
 #[cfg(not(any(loom, shuttle, fleeting_hooked)))]
 mod engine;
 #[cfg(not(any(loom, shuttle, fleeting_hooked)))]
-mod epoch;
-#[cfg(not(any(loom, shuttle, fleeting_hooked)))]
 mod error;
 #[cfg(not(any(loom, shuttle, fleeting_hooked)))]
 mod expiry;
@@ -71,6 +69,8 @@ mod loading;
 #[cfg(not(any(loom, shuttle, fleeting_hooked)))]
 mod map;
 #[cfg(not(any(loom, shuttle, fleeting_hooked)))]
+mod reclaim;
+#[cfg(not(any(loom, shuttle, fleeting_hooked)))]
 mod stats;
 #[cfg(not(any(loom, shuttle, fleeting_hooked)))]
 mod sync;
@@ -79,8 +79,6 @@ mod sync;
 pub mod clock;
 #[cfg(any(loom, shuttle, fleeting_hooked))]
 pub mod engine;
-#[cfg(any(loom, shuttle, fleeting_hooked))]
-pub mod epoch;
 #[cfg(any(loom, shuttle, fleeting_hooked))]
 pub mod error;
 #[cfg(any(loom, shuttle, fleeting_hooked))]
@@ -93,6 +91,8 @@ pub mod lane;
 pub mod loading;
 #[cfg(any(loom, shuttle, fleeting_hooked))]
 pub mod map;
+#[cfg(any(loom, shuttle, fleeting_hooked))]
+pub mod reclaim;
 #[cfg(any(loom, shuttle, fleeting_hooked))]
 pub mod stats;
 #[cfg(any(loom, shuttle, fleeting_hooked))]
@@ -112,8 +112,7 @@ pub use self::{
 /// Gives up the memory that this thread holds back or keeps. For tests that count what is allocated; a thread that ends does so by itself.
 #[doc(hidden)]
 pub fn release_thread_memory() {
-    epoch::flush(&epoch::pin());
-    map::drain_pool();
+    reclaim::flush();
 }
 
 /// The README's example, tested.

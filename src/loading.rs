@@ -10,9 +10,9 @@
 
 use std::sync::{Arc, PoisonError};
 
-use crate::epoch;
 use crate::expiry::NEVER;
 use crate::map::{Entry, Map};
+use crate::reclaim;
 use crate::sync::thread::{self, ThreadId};
 use crate::sync::{Condvar, Mutex, TINY};
 
@@ -64,7 +64,7 @@ impl Flights {
         let flight = Arc::new(Flight { leader: me, landed: Mutex::new(false), wake: Condvar::new() });
         let mut entry = Some(Entry::new(hash, (), flight.clone(), NEVER, NEVER));
         loop {
-            let guard = epoch::pin();
+            let guard = reclaim::pin();
             let seat = self.map.seek(hash, |_| true, &guard);
             if let Some(other) = seat.node() {
                 let other = other.value().clone();
@@ -96,7 +96,7 @@ impl Flight {
 
 impl Drop for Landing<'_> {
     fn drop(&mut self) {
-        let guard = epoch::pin();
+        let guard = reclaim::pin();
         loop {
             let seat = self.flights.map.seek(self.hash, |entry| Arc::ptr_eq(entry.value(), &self.flight), &guard);
             if seat.node().is_none() || self.flights.map.cut(&seat, &guard).is_some() {

@@ -96,6 +96,10 @@ const TARGET: &str = "fleeting";
 
 #[cfg(feature = "tracing")]
 impl Observer {
+    pub(crate) fn of_the_same_name(&self) -> Self {
+        Observer::new(self.name.clone())
+    }
+
     pub(crate) fn contained_panic(&self) {
         tracing::warn!(target: TARGET, cache = &*self.name, "contained a panic");
     }

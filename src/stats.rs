@@ -5,7 +5,7 @@
 
 use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use crossbeam_utils::CachePadded;
 
@@ -81,9 +81,28 @@ pub struct Counters {
     records_handled: AtomicU64,
     sweeps: AtomicU64,
     last_sweep: AtomicU64,
-    contained_panics: AtomicU64,
+    panics: Arc<Panics>,
     #[cfg(any(feature = "metrics", feature = "tracing"))]
     observer: Observer,
+}
+
+/// Counts the panics of one cache's callbacks. Shared with what tells callbacks, which may outlive the cache.
+#[derive(Debug, Default)]
+pub struct Panics {
+    count: AtomicU64,
+    #[cfg(feature = "tracing")]
+    observer: OnceLock<Observer>,
+}
+
+impl Panics {
+    /// A callback panicked.
+    pub fn note(&self) {
+        self.count.fetch_add(1, Ordering::Relaxed);
+        #[cfg(feature = "tracing")]
+        if !contain(|| self.observer.get_or_init(Observer::default).contained_panic()) {
+            self.count.fetch_add(1, Ordering::Relaxed);
+        }
+    }
 }
 
 impl Counters {
@@ -97,7 +116,7 @@ impl Counters {
             records_handled: AtomicU64::new(0),
             sweeps: AtomicU64::new(0),
             last_sweep: AtomicU64::new(0),
-            contained_panics: AtomicU64::new(0),
+            panics: Arc::default(),
             #[cfg(any(feature = "metrics", feature = "tracing"))]
             observer: Observer::default(),
         }
@@ -107,6 +126,8 @@ impl Counters {
     #[cfg(any(feature = "metrics", feature = "tracing"))]
     pub(crate) fn named(mut self, name: Option<std::sync::Arc<str>>) -> Self {
         self.observer = name.map_or_else(Observer::default, Observer::new);
+        #[cfg(feature = "tracing")]
+        let _ = self.panics.observer.set(self.observer.of_the_same_name());
         self
     }
 
@@ -120,7 +141,7 @@ impl Counters {
     #[cfg(any(feature = "metrics", feature = "tracing"))]
     fn observe(&self, f: impl FnOnce(&Observer)) {
         if !contain(|| f(&self.observer)) {
-            self.contained_panics.fetch_add(1, Ordering::Relaxed);
+            self.panics.count.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -185,11 +206,9 @@ impl Counters {
         self.observe(|observer| observer.swept(took, removed, &self.stats()));
     }
 
-    /// A callback panicked.
-    pub fn contained_panic(&self) {
-        self.contained_panics.fetch_add(1, Ordering::Relaxed);
-        #[cfg(feature = "tracing")]
-        self.observe(Observer::contained_panic);
+    /// Where panics of callbacks are counted.
+    pub fn panics(&self) -> &Arc<Panics> {
+        &self.panics
     }
 
     /// The numbers of now. Each is exact when nothing else runs; together they are no snapshot.
@@ -211,7 +230,7 @@ impl Counters {
             records_handled: self.records_handled.load(Ordering::Relaxed),
             sweeps: self.sweeps.load(Ordering::Relaxed),
             last_sweep: Duration::from_nanos(self.last_sweep.load(Ordering::Relaxed)),
-            contained_panics: self.contained_panics.load(Ordering::Relaxed),
+            contained_panics: self.panics.count.load(Ordering::Relaxed),
         }
     }
 

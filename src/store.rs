@@ -20,11 +20,11 @@ use std::time::{Duration, SystemTime};
 use ahash::RandomState;
 
 use crate::builder::MemStoreBuilder;
-use crate::engine::{Engine, RemovalCause, Step, VISIT, Written, spread};
-use crate::epoch::{self, Guard, Ref};
+use crate::engine::{Engine, Operation, RemovalCause, Step, VISIT, Written, spread};
 use crate::error::{Conflict, TokenTaken, TooLong};
 use crate::janitor::Janitor;
 use crate::map::{Node, Owned, Record, Shared};
+use crate::reclaim::{self, Ref};
 use crate::stats::{Count, Stats};
 use crate::sync::TINY;
 
@@ -99,14 +99,14 @@ impl StoreCore {
     }
 
     #[inline]
-    fn look<'g>(&self, token: &[u8], guard: &'g Guard) -> Option<Ref<'g, Record>> {
+    fn look<'g>(&self, token: &[u8], guard: &'g Operation<'_, Record>) -> Option<Ref<'g, Record>> {
         let hash = self.hash(token);
         self.engine.find(hash, |record| Record::token(record) == token, guard)
     }
 
     /// A look that counts.
     #[inline]
-    fn find<'g>(&self, token: &[u8], guard: &'g Guard) -> Option<Ref<'g, Record>> {
+    fn find<'g>(&self, token: &[u8], guard: &'g Operation<'_, Record>) -> Option<Ref<'g, Record>> {
         let found = self.look(token, guard);
         self.count(found.is_some());
         found
@@ -119,7 +119,7 @@ impl StoreCore {
 
     /// The token's hash; and asks for what the look-up will read, while the caller makes what it is to put there.
     #[inline]
-    fn prepare(&self, token: &[u8], guard: &Guard) -> u64 {
+    fn prepare(&self, token: &[u8], guard: &Operation<'_, Record>) -> u64 {
         let hash = self.hash(token);
         self.engine.prefetch_nodes(hash, guard);
         hash
@@ -139,7 +139,7 @@ impl StoreCore {
     fn put<'g>(
         &self,
         record: Owned<Record>,
-        guard: &'g Guard,
+        guard: &'g Operation<'_, Record>,
         mut may: impl FnMut(Option<Ref<'g, Record>>) -> bool,
     ) -> Written<'g, Record> {
         let hash = record.hash();
@@ -152,7 +152,7 @@ impl StoreCore {
         })
     }
 
-    fn remove<'g>(&self, token: &[u8], guard: &'g Guard) -> Option<Ref<'g, Record>> {
+    fn remove<'g>(&self, token: &[u8], guard: &'g Operation<'_, Record>) -> Option<Ref<'g, Record>> {
         let hash = self.hash(token);
         let written =
             self.engine.write(hash, |record, _| Record::token(record) == token, guard, None, |_, _| Step::Cut);
@@ -201,7 +201,7 @@ impl MemStore {
     /// Lock-free, O(1), allocates nothing: about two cache misses, and one count on the session's own line. [`read`](Self::read) does without.
     #[inline]
     pub fn find(&self, token: impl AsRef<[u8]>) -> Option<SessionData> {
-        let guard = epoch::pin();
+        let guard = self.core.engine.read();
         let record = self.core.find(token.as_ref(), &guard)?;
         Some(SessionData(Shared::new(record)))
     }
@@ -209,7 +209,7 @@ impl MemStore {
     /// The data of a live session, and when it expires: what it was saved with, up to a setting of the wall clock since. A session that never
     /// expires has a time some 290 years ahead.
     pub fn find_with_expiry(&self, token: impl AsRef<[u8]>) -> Option<(SessionData, SystemTime)> {
-        let guard = epoch::pin();
+        let guard = self.core.engine.read();
         let (core, token) = (&*self.core, token.as_ref());
         let found = core.engine.find_with_deadline(core.hash(token), |record| Record::token(record) == token, &guard);
         core.count(found.is_some());
@@ -219,7 +219,7 @@ impl MemStore {
 
     /// The data of a live session, and the version to give to [`compare_and_save`](Self::compare_and_save).
     pub fn find_versioned(&self, token: impl AsRef<[u8]>) -> Option<(SessionData, Version)> {
-        let guard = epoch::pin();
+        let guard = self.core.engine.read();
         let record = self.core.find(token.as_ref(), &guard)?;
         Some((SessionData(Shared::new(record)), Version(record.version())))
     }
@@ -228,7 +228,7 @@ impl MemStore {
     /// is freed, so it should be short.
     #[inline]
     pub fn read<R>(&self, token: impl AsRef<[u8]>, f: impl FnOnce(&[u8]) -> R) -> Option<R> {
-        let guard = epoch::pin();
+        let guard = self.core.engine.read();
         let record = self.core.find(token.as_ref(), &guard)?;
         Some(f(Record::data(record)))
     }
@@ -253,7 +253,8 @@ impl MemStore {
     /// assert_eq!(found, [("a", Some(b"1".to_vec())), ("b", None)]);
     /// ```
     pub fn get_many<'t, T: AsRef<[u8]>>(&self, tokens: &'t [T], mut each: impl FnMut(&'t T, Option<&[u8]>)) {
-        let (core, guard) = (&*self.core, epoch::pin());
+        let core = &*self.core;
+        let guard = core.engine.read();
         let eq = |index: usize, record: Ref<'_, Record>| Record::token(record) == tokens[index].as_ref();
         core.engine.find_many(
             tokens.len(),
@@ -294,7 +295,8 @@ impl MemStore {
     }
 
     fn save_until(&self, token: &[u8], data: &[u8], deadline: impl FnOnce(&StoreCore) -> u64) -> Result<(), TooLong> {
-        let (core, guard) = (&*self.core, epoch::pin());
+        let core = &*self.core;
+        let guard = core.engine.change();
         let hash = core.prepare(token, &guard);
         let record = core.record(hash, token, data, deadline(core))?;
         core.put(record, &guard, |_| true);
@@ -312,7 +314,8 @@ impl MemStore {
         data: impl AsRef<[u8]>,
         expiry: SystemTime,
     ) -> Result<(), TokenTaken> {
-        let (core, guard, token) = (&*self.core, epoch::pin(), token.as_ref());
+        let (core, token) = (&*self.core, token.as_ref());
+        let guard = core.engine.change();
         let hash = core.prepare(token, &guard);
         let record = core.record(hash, token, data.as_ref(), core.deadline_at(expiry))?;
         match core.put(record, &guard, |current| current.is_none()) {
@@ -323,7 +326,8 @@ impl MemStore {
 
     /// Saves a session only if it is live: a save that comes late cannot undo a logout. False if it is not, or if the data is too long.
     pub fn update(&self, token: impl AsRef<[u8]>, data: impl AsRef<[u8]>, expiry: SystemTime) -> bool {
-        let (core, guard, token) = (&*self.core, epoch::pin(), token.as_ref());
+        let (core, token) = (&*self.core, token.as_ref());
+        let guard = core.engine.change();
         let hash = core.prepare(token, &guard);
         let Ok(record) = core.record(hash, token, data.as_ref(), core.deadline_at(expiry)) else { return false };
         !matches!(core.put(record, &guard, |current| current.is_some()), Written::Kept(..))
@@ -341,7 +345,8 @@ impl MemStore {
         data: impl AsRef<[u8]>,
         expiry: SystemTime,
     ) -> Result<Version, Conflict> {
-        let (core, guard, token) = (&*self.core, epoch::pin(), token.as_ref());
+        let (core, token) = (&*self.core, token.as_ref());
+        let guard = core.engine.change();
         let hash = core.prepare(token, &guard);
         let record = core.record(hash, token, data.as_ref(), core.deadline_at(expiry))?;
         let version = Version(record.version());
@@ -360,7 +365,8 @@ impl MemStore {
     /// Lock-free, one compare-and-swap on the session's own line; no copy, and no allocation unless the expiry is an earlier one.
     #[inline]
     pub fn touch(&self, token: impl AsRef<[u8]>, expiry: SystemTime) -> bool {
-        let (core, guard, token) = (&*self.core, epoch::pin(), token.as_ref());
+        let (core, token) = (&*self.core, token.as_ref());
+        let guard = core.engine.read();
         let hash = core.prepare(token, &guard);
         let eq = |record: Ref<'_, Record>| Record::token(record) == token;
         core.engine.touch(hash, eq, || core.engine.time().at_system_time_and_now(expiry), &guard).is_some()
@@ -377,7 +383,7 @@ impl MemStore {
         }
         let (core, deadline) = (&*self.core, self.core.deadline_at(expiry));
         loop {
-            let guard = epoch::pin();
+            let guard = self.core.engine.change();
             let Some(source) = core.look(old, &guard) else { return false };
             let Ok(record) = core.record(core.hash(new), new, Record::data(source), deadline) else { return false };
             let moved = match core.put(record, &guard, |current| current.is_none()) {
@@ -399,12 +405,12 @@ impl MemStore {
 
     /// Deletes a session, if there is one; true if there was. Idempotent.
     pub fn delete(&self, token: impl AsRef<[u8]>) -> bool {
-        self.core.remove(token.as_ref(), &epoch::pin()).is_some()
+        self.core.remove(token.as_ref(), &self.core.engine.change()).is_some()
     }
 
     /// Deletes a live session and returns its data.
     pub fn take(&self, token: impl AsRef<[u8]>) -> Option<SessionData> {
-        let guard = epoch::pin();
+        let guard = self.core.engine.change();
         self.core.remove(token.as_ref(), &guard).map(|record| SessionData(Shared::new(record)))
     }
 
@@ -419,7 +425,7 @@ impl MemStore {
         let mut from = Some(0);
         std::iter::from_fn(move || {
             let start = from?;
-            let guard = epoch::pin();
+            let guard = self.core.engine.read();
             let mut batch = Vec::new();
             from = self.core.engine.visit(start, VISIT, &guard, |record| {
                 batch.push((Token(Shared::new(record)), SessionData(Shared::new(record))));
@@ -454,6 +460,23 @@ impl MemStore {
     /// Removes every session that has expired by now, and returns how many. O(expired), not O(sessions).
     pub fn sweep(&self) -> usize {
         self.core.engine.sweep(true, || true)
+    }
+
+    /// Gives back what this thread holds, and frees what any thread has removed: see [`Cache::flush`](crate::Cache::flush).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use fleeting::MemStore;
+    ///
+    /// let store = MemStore::new(Duration::ZERO);
+    /// store.save_for("token", b"data", Duration::from_secs(60));
+    /// store.delete("token");
+    /// store.flush();
+    /// ```
+    pub fn flush(&self) {
+        reclaim::flush();
     }
 
     /// Stops the janitor and returns when its thread is gone (from a callback on that thread: at once). Idempotent; the store works on.

@@ -318,7 +318,7 @@ fn drop_panics() {
         }
         ending(&bench);
         // Whoever happens to run the collector must not be hit by a panic of somebody's value.
-        let calm = survive(|| (0..2_000).for_each(|_| crossbeam_epoch::pin().flush()));
+        let calm = survive(|| (0..2_000).for_each(|_| fleeting::release_thread_memory()));
         assert!(calm.is_some(), "{name}: a panicking Drop came out of the collector");
         if *name != "nothing but the cache's own drop" {
             bench.finish();

@@ -6,7 +6,7 @@
 //!
 //! Three passes (`run.sh`):
 //!
-//! * **plain** every load is a load: stale reads are explored. With the model reclaimer (`src/epoch.rs`, `oracle`).
+//! * **plain** every load is a load: stale reads are explored. With the model reclaimer (`src/reclaim/model.rs`).
 //! * **rmw** every load is a read-modify-write: interleavings that stock loom forgets are explored
 //!   (tokio-rs/loom#166), and no stale reads.
 //! * **real** some models over the real crossbeam-epoch.
@@ -26,9 +26,9 @@ use std::time::{Duration, Instant, SystemTime};
 
 use fleeting::clock::{Clock, ManualClock, Time};
 use fleeting::engine::{RemovalCause, Step, Written};
-use fleeting::epoch::{self, Guard};
 use fleeting::expiry::Timed as _;
 use fleeting::map::{Node as _, Owned};
+use fleeting::reclaim::{self, Guard};
 use fleeting::stats::Counters;
 use fleeting::{Builder, Cache, MemStore};
 
@@ -137,12 +137,12 @@ pub fn bound_name(preemptions: usize) -> String {
 
 #[cfg(not(fleeting_real_epoch))]
 fn start() {
-    epoch::start();
+    reclaim::start();
 }
 
 #[cfg(not(fleeting_real_epoch))]
 fn finish() {
-    epoch::finish();
+    reclaim::finish();
 }
 
 #[cfg(fleeting_real_epoch)]
@@ -307,7 +307,7 @@ impl Map {
 
     /// Inserts unless the key is there; then its value.
     pub fn add(&self, key: Key, value: u64) -> Result<(), u64> {
-        let guard = epoch::pin();
+        let guard = reclaim::pin();
         let mut node = Some(node(key, value, NEVER));
         loop {
             let seat = self.0.seek(key.hash, |node| *node.key() == key, &guard);
@@ -323,7 +323,7 @@ impl Map {
 
     /// Inserts or replaces; the value that it replaced.
     pub fn set(&self, key: Key, value: u64) -> Option<u64> {
-        let guard = epoch::pin();
+        let guard = reclaim::pin();
         let mut node = Some(node(key, value, NEVER));
         loop {
             let seat = self.0.seek(key.hash, |node| *node.key() == key, &guard);
@@ -336,7 +336,7 @@ impl Map {
 
     /// Removes; the value that it removed.
     pub fn cut(&self, key: Key) -> Option<u64> {
-        let guard = epoch::pin();
+        let guard = reclaim::pin();
         loop {
             let seat = self.0.seek(key.hash, |node| *node.key() == key, &guard);
             seat.node()?;
@@ -348,18 +348,18 @@ impl Map {
 
     /// The value of a key.
     pub fn find(&self, key: Key) -> Option<u64> {
-        let guard = epoch::pin();
+        let guard = reclaim::pin();
         self.0.find(key.hash, |node| *node.key() == key, &guard).map(|node| node.value().get())
     }
 
     /// Begins to grow.
     pub fn grow(&self) {
-        self.0.grow(&epoch::pin());
+        self.0.grow(&reclaim::pin());
     }
 
     /// Helps a growth until it is done; in how many steps. Under one pin: another would be a fence.
     pub fn help(&self) -> usize {
-        let (mut steps, guard) = (0, epoch::pin());
+        let (mut steps, guard) = (0, reclaim::pin());
         while self.0.help(&guard) {
             steps += 1;
         }
@@ -370,7 +370,7 @@ impl Map {
     pub fn walk(&self) -> (Vec<Key>, usize) {
         let (mut keys, mut from, mut steps) = (Vec::new(), Some(0), 0);
         while let Some(start) = from {
-            let guard = epoch::pin();
+            let guard = reclaim::pin();
             from = self.0.visit(start, 1, &guard, |node| {
                 assert_eq!(node.hash(), node.key().hash);
                 keys.push(*node.key());
@@ -444,7 +444,7 @@ impl World {
     fn new(time: Time, clock: Hands) -> World {
         let expired = Arc::new(AtomicUsize::new(0));
         let count = expired.clone();
-        let listener = move |_: epoch::Ref<'_, Node>, cause| {
+        let listener = move |_: reclaim::Ref<'_, Node>, cause| {
             if cause == RemovalCause::Expired {
                 count.fetch_add(1, Ordering::Relaxed);
             }
@@ -488,13 +488,13 @@ impl World {
 
     /// The value of a live key.
     pub fn find(&self, key: Key) -> Option<u64> {
-        let guard = epoch::pin();
+        let guard = self.engine.change();
         self.engine.find(key.hash, |node| *node.key() == key, &guard).map(|node| node.value().get())
     }
 
     /// The deadline of a live key, as a tick.
     pub fn deadline(&self, key: Key) -> Option<u64> {
-        let guard = epoch::pin();
+        let guard = self.engine.change();
         let node = self.engine.find(key.hash, |node| *node.key() == key, &guard)?;
         // Found, so it is open, and settled.
         Some(node.meta().deadline().time() >> 20)
@@ -516,7 +516,7 @@ impl World {
     }
 
     fn write(&self, key: Key, value: u64, deadline: u64, may: impl Fn(bool) -> bool) -> Option<bool> {
-        let guard = epoch::pin();
+        let guard = self.engine.change();
         let node = node(key, value, at(deadline));
         let written = self.engine.write(
             key.hash,
@@ -539,8 +539,8 @@ impl World {
 
     /// Adds to the value of a live entry, and keeps its deadline.
     pub fn increment(&self, key: Key, by: u64) -> bool {
-        let guard = epoch::pin();
-        let decide = |current: Option<epoch::Ref<'_, Node>>, _| match current {
+        let guard = self.engine.change();
+        let decide = |current: Option<reclaim::Ref<'_, Node>>, _| match current {
             None => Step::Keep(None),
             Some(old) => {
                 let mut new = node(key, old.value().get() + by, NEVER);
@@ -554,7 +554,7 @@ impl World {
 
     /// Removes a live entry.
     pub fn remove(&self, key: Key) -> bool {
-        let guard = epoch::pin();
+        let guard = self.engine.change();
         let written = self.engine.write(key.hash, |node, _| *node.key() == key, &guard, None, |_, _| Step::Cut);
         matches!(written, Written::Removed(..))
     }
@@ -570,7 +570,7 @@ impl World {
     }
 
     fn set_deadline(&self, key: Key, deadline: u64) -> Option<u64> {
-        let guard = epoch::pin();
+        let guard = self.engine.change();
         let to = || (deadline, self.engine.time().coarse());
         self.engine.touch(key.hash, |node| *node.key() == key, to, &guard).map(|node| node.value().get())
     }
@@ -636,5 +636,5 @@ pub fn later() -> SystemTime {
 
 /// A guard, for models that need one across steps.
 pub fn pin() -> Guard {
-    epoch::pin()
+    reclaim::pin()
 }

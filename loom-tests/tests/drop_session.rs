@@ -7,8 +7,8 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use fleeting::epoch::Ref;
 use fleeting::map::{Map, Node as _, Record, Shared};
+use fleeting::reclaim::Ref;
 use fleeting_loom_tests::{Key, Model, NEVER, later, pair, pin, store, trio};
 
 const K: Key = Key::new(0, 7, 0);

@@ -5,8 +5,8 @@
 //! another slot whose old one is taken by another key, and two writers that pass a slot on. Breaks caught: a validation that is
 //! left out, a claim and a tag without release, a tag that comes after the header.
 
-use fleeting::epoch::Guard;
 use fleeting::map::{Put, Seat};
+use fleeting::reclaim::Guard;
 use fleeting_loom_tests::{Key, Map, Model, NEVER, Node, node, pair, pin, trio};
 
 const K: Key = Key::new(0, 7, 0);

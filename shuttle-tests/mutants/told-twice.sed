@@ -1,3 +1,3 @@
-# Who loses the race for an expired entry tells the callback too.
-# file: src/engine.rs
-/fn cut<'g>/,/^    }/ s/self\.left\(unlinked, cause\);/if cause == RemovalCause::Expired { self.counters.add_entries(1); self.counters.add_entries(-1); if let Some(listener) = \&self.listener { listener(node, cause); } } self.left(unlinked, cause);/
+# The callback is told of an entry that has expired twice.
+# file: src/engine/operation.rs
+s/for Left \{ node, cause \} in left \{/for Left { node, cause } in left { if cause == RemovalCause::Expired { (self.listener)(node.node(), cause); }/

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
-use fleeting::epoch;
+use fleeting::reclaim;
 use shuttle::scheduler::{PctScheduler, RandomScheduler, ReplayScheduler, Scheduler};
 use shuttle::{Config, FailurePersistence, MaxSteps, Runner};
 
@@ -43,15 +43,15 @@ impl After for () {
 
 /// Runs a scenario under both schedulers, or once under the schedule that is to be run again.
 ///
-/// Each execution has the reclaimer's oracle (`src/epoch.rs`) to itself: what is reached too late, retired twice or leaked is a panic.
+/// Each execution has the reclaimer's oracle (`src/reclaim/model.rs`) to itself: what is reached too late, retired twice or leaked is a panic.
 pub fn explore<A: After>(name: &str, scenario: impl Fn() -> A + Send + Sync + 'static) {
     let executions = Arc::new(AtomicUsize::new(0));
     let counted = executions.clone();
     let scenario = Arc::new(move || {
         counted.fetch_add(1, Ordering::Relaxed);
-        epoch::start();
+        reclaim::start();
         let after = scenario();
-        epoch::finish();
+        reclaim::finish();
         after.check();
     });
     if let Ok(schedule) = env::var("FLEETING_REPLAY") {

@@ -18,7 +18,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
-use fleeting::epoch;
+use fleeting::reclaim;
 use shuttle::scheduler::{ReplayScheduler, Schedule, Scheduler, Task, TaskId};
 use shuttle::thread;
 use shuttle::{MaxSteps, Runner};
@@ -111,7 +111,7 @@ struct Turn {
 }
 
 fn play(scene: &impl Fn() -> Scene, turn: &Turn) {
-    epoch::start();
+    reclaim::start();
     let Scene { threads, finish } = scene();
     let mut threads: Vec<_> = threads.into_iter().map(thread::spawn).collect();
     let victim = threads.remove(turn.victim.load(Ordering::SeqCst));
@@ -122,7 +122,7 @@ fn play(scene: &impl Fn() -> Scene, turn: &Turn) {
     turn.others_done.store(true, Ordering::SeqCst);
     victim.join().expect("a panic of a thread ends the execution before");
     finish();
-    epoch::finish();
+    reclaim::finish();
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

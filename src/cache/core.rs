@@ -4,11 +4,11 @@ use std::borrow::Borrow;
 use std::hash::{BuildHasher, Hash, Hasher};
 use std::time::Duration;
 
-use crate::engine::{Engine, Step, Written, spread};
-use crate::epoch::{Guard, Ref};
+use crate::engine::{Engine, Operation, Step, Written, spread};
 use crate::expiry::NEVER;
 use crate::loading::Flights;
 use crate::map::{Entry, Node, Owned};
+use crate::reclaim::Ref;
 use crate::stats::Count;
 
 /// What all handles share.
@@ -60,14 +60,14 @@ where
 
     /// Moves the end of idle time, on a hit.
     #[inline]
-    fn hit(&self, entry: Ref<'_, Entry<K, V>>, guard: &Guard) {
+    fn hit(&self, entry: Ref<'_, Entry<K, V>>, guard: &Operation<'_, Entry<K, V>>) {
         if self.time_to_idle.is_some() {
             self.postpone(entry, guard);
         }
     }
 
     /// Sets the deadline by the cap, until they agree: of several touches, the last to set the cap prevails as a whole.
-    fn follow_cap(&self, entry: Ref<'_, Entry<K, V>>, guard: &Guard) -> bool {
+    fn follow_cap(&self, entry: Ref<'_, Entry<K, V>>, guard: &Operation<'_, Entry<K, V>>) -> bool {
         loop {
             let cap = entry.cap();
             if !self.set_deadline(entry, self.deadline(cap), guard) {
@@ -79,12 +79,12 @@ where
         }
     }
 
-    fn set_deadline(&self, entry: Ref<'_, Entry<K, V>>, deadline: u64, guard: &Guard) -> bool {
+    fn set_deadline(&self, entry: Ref<'_, Entry<K, V>>, deadline: u64, guard: &Operation<'_, Entry<K, V>>) -> bool {
         self.engine.set_deadline(entry, || (deadline, self.engine.time().coarse()), guard)
     }
 
     #[cold]
-    fn postpone(&self, entry: Ref<'_, Entry<K, V>>, guard: &Guard) {
+    fn postpone(&self, entry: Ref<'_, Entry<K, V>>, guard: &Operation<'_, Entry<K, V>>) {
         let cap = entry.cap();
         self.engine.extend(entry, self.deadline(cap), guard);
         if entry.cap() != cap {
@@ -110,7 +110,7 @@ where
     }
 
     #[inline]
-    pub(super) fn look<'g, Q>(&self, key: &Q, guard: &'g Guard) -> Option<Ref<'g, Entry<K, V>>>
+    pub(super) fn look<'g, Q>(&self, key: &Q, guard: &'g Operation<'_, Entry<K, V>>) -> Option<Ref<'g, Entry<K, V>>>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
@@ -120,7 +120,7 @@ where
 
     /// A look that counts, and postpones the end of idle time.
     #[inline]
-    pub(super) fn find<'g, Q>(&self, key: &Q, guard: &'g Guard) -> Option<Ref<'g, Entry<K, V>>>
+    pub(super) fn find<'g, Q>(&self, key: &Q, guard: &'g Operation<'_, Entry<K, V>>) -> Option<Ref<'g, Entry<K, V>>>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
@@ -131,7 +131,7 @@ where
     }
 
     #[inline]
-    pub(super) fn found(&self, found: Option<Ref<'_, Entry<K, V>>>, guard: &Guard) {
+    pub(super) fn found(&self, found: Option<Ref<'_, Entry<K, V>>>, guard: &Operation<'_, Entry<K, V>>) {
         match found {
             Some(entry) => {
                 self.engine.counters().count(Count::Hits);
@@ -142,7 +142,7 @@ where
     }
 
     /// Makes an entry; and asks for what the look-up of its place will read.
-    pub(super) fn entry(&self, key: K, value: V, cap: u64, guard: &Guard) -> Owned<Entry<K, V>> {
+    pub(super) fn entry(&self, key: K, value: V, cap: u64, guard: &Operation<'_, Entry<K, V>>) -> Owned<Entry<K, V>> {
         let hash = self.hash(&key);
         self.engine.prefetch_nodes(hash, guard);
         Entry::new(hash, key, value, self.deadline(cap), cap)
@@ -152,7 +152,7 @@ where
     pub(super) fn put<'g>(
         &self,
         entry: Owned<Entry<K, V>>,
-        guard: &'g Guard,
+        guard: &'g Operation<'_, Entry<K, V>>,
         mut may: impl FnMut(bool) -> bool,
     ) -> Written<'g, Entry<K, V>> {
         let hash = entry.hash();
@@ -169,7 +169,7 @@ where
     pub(super) fn remove<'g, Q>(
         &self,
         key: &Q,
-        guard: &'g Guard,
+        guard: &'g Operation<'_, Entry<K, V>>,
         mut may: impl FnMut(&V) -> bool,
     ) -> Option<Ref<'g, Entry<K, V>>>
     where
@@ -186,7 +186,12 @@ where
         }
     }
 
-    pub(super) fn touch<'g, Q>(&self, key: &Q, cap: u64, guard: &'g Guard) -> Option<Ref<'g, Entry<K, V>>>
+    pub(super) fn touch<'g, Q>(
+        &self,
+        key: &Q,
+        cap: u64,
+        guard: &'g Operation<'_, Entry<K, V>>,
+    ) -> Option<Ref<'g, Entry<K, V>>>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,

@@ -8,9 +8,9 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Cache, Core};
-use crate::epoch::{self, Guard, Ref};
 use crate::expiry::DEAD;
 use crate::map::Entry;
+use crate::reclaim::Ref;
 use crate::snapshot::format::{self, Contents, Encoder, Fault, wall_time};
 use crate::snapshot::{
     self, BUCKETS, Fate, LoadError, LoadErrorKind, SaveError, SaveErrorKind, Saved, Snapshot, Snapshots,
@@ -74,7 +74,7 @@ where
     V: Send + Sync + 'static,
 {
     /// Deadline and cap of an entry as wall-clock time; None if its expiry is decided.
-    fn wall_times(&self, entry: Ref<'_, Entry<K, V>>, guard: &Guard) -> Option<(u64, u64)> {
+    fn wall_times(&self, entry: Ref<'_, Entry<K, V>>, guard: &Operation<'_, Entry<K, V>>) -> Option<(u64, u64)> {
         let deadline = self.engine.settled_deadline(entry, guard).time();
         if deadline == DEAD {
             return None;
@@ -104,7 +104,7 @@ where
     }
 
     fn encode(&self, from: u64, encoder: &mut Encoder) -> Result<Option<u64>, SaveError> {
-        let guard = epoch::pin();
+        let guard = self.engine.read();
         let mut result = Ok(());
         let next = self.engine.visit(from, BUCKETS, &guard, |entry| {
             if result.is_ok()
@@ -128,7 +128,7 @@ where
         let (key, value): (K, V) = (decoded(record.key)?, decoded(record.value)?);
         // Without an idle time to postpone it, the entry lives to its cap.
         let deadline = if self.has_idle_time() { self.deadline(cap).min(deadline) } else { cap };
-        let guard = epoch::pin();
+        let guard = self.engine.change();
         let entry = Entry::new(self.hash(&key), key, value, deadline, cap);
         Ok(Core::put(self, entry, &guard, |is_live| !is_live).into())
     }

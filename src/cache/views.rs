@@ -8,9 +8,9 @@ use std::sync::{Arc, Weak};
 use ahash::RandomState;
 
 use super::{Cache, Core};
-use crate::engine::VISIT;
-use crate::epoch::{self, Guard};
+use crate::engine::{Operation, VISIT};
 use crate::janitor::Janitor;
+use crate::map::Entry;
 
 /// A pinned view of a cache: made by [`Cache::pin`].
 pub struct Pinned<'c, K, V, S = RandomState>
@@ -19,7 +19,7 @@ where
     V: Send + Sync + 'static,
 {
     core: &'c Core<K, V, S>,
-    guard: Guard,
+    guard: Operation<'c, Entry<K, V>>,
 }
 
 impl<'c, K, V, S> Pinned<'c, K, V, S>
@@ -28,7 +28,7 @@ where
     V: Send + Sync + 'static,
 {
     pub(super) fn new(core: &'c Core<K, V, S>) -> Self {
-        Pinned { core, guard: epoch::pin() }
+        Pinned { core, guard: core.engine.read() }
     }
 }
 

@@ -3,9 +3,9 @@
 //! A find waits for two lines, one after the other: the bucket's and the node's. A write asks for both while it makes its own node; a batch,
 //! for those of many keys at once. (Group prefetching: Chen, Ailamaki, Gibbons, Mowry, *Improving Hash Join Performance through Prefetching*, ICDE 2004.)
 
-use super::Engine;
-use crate::epoch::{Guard, Ref};
+use super::{Engine, Operation};
 use crate::expiry::{Meta, Timed};
+use crate::reclaim::{Guard, Ref};
 
 /// How many keys a batch is ahead with buckets of where it is with nodes, and with these of where it is with finds.
 const STAGE: usize = 8;
@@ -30,7 +30,7 @@ impl<N: Timed> Engine<N> {
         count: usize,
         hash: impl Fn(usize) -> u64,
         eq: impl Fn(usize, Ref<'g, N>) -> bool,
-        guard: &'g Guard,
+        guard: &'g Operation<'_, N>,
         mut each: impl FnMut(usize, Option<Ref<'g, N>>),
     ) {
         self.pipeline(count, hash, &PARTS, guard, |index, hash| {

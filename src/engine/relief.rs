@@ -3,7 +3,6 @@
 use std::cell::Cell;
 
 use super::Engine;
-use crate::epoch;
 use crate::expiry::{CHUNK, Timed, Which};
 use crate::sync::{Ordering, TINY, thread_local};
 
@@ -41,7 +40,6 @@ impl<N: Timed> Engine<N> {
         let _end = End;
         let mut records = Vec::with_capacity(CHUNK);
         let _ = (0..RELIEF.div_ceil(CHUNK)).all(|_| self.take_early(now, &mut records));
-        epoch::flush(&epoch::pin());
     }
 
     /// Takes one chunk of records early, where the last early take left off; false at the end of a walk.

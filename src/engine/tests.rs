@@ -23,25 +23,25 @@ fn engine() -> (TestEngine, ManualClock) {
 
 /// Inserts or replaces; the key is its own hash.
 fn put(engine: &TestEngine, key: u64, deadline: u64) {
-    let guard = epoch::pin();
+    let guard = engine.change();
     let node = Entry::new(key, key, 0, deadline, NEVER);
     let eq = |other: Ref<'_, Entry<u64, u64>>, _: Option<&_>| *other.key() == key;
     engine.write(key, eq, &guard, Some(node), |_, spare| Step::Put(spare.expect("given, or given back")));
 }
 
 fn remove(engine: &TestEngine, key: u64) -> bool {
-    let guard = epoch::pin();
+    let guard = engine.change();
     let eq = |other: Ref<'_, Entry<u64, u64>>, _: Option<&_>| *other.key() == key;
     matches!(engine.write(key, eq, &guard, None, |_, _| Step::Cut), Written::Removed(_))
 }
 
 fn touch(engine: &TestEngine, key: u64, deadline: u64) -> bool {
-    engine.touch(key, |other| *other.key() == key, || (deadline, engine.time().coarse()), &epoch::pin()).is_some()
+    engine.touch(key, |other| *other.key() == key, || (deadline, engine.time().coarse()), &engine.change()).is_some()
 }
 
 /// The deadline of a live key, and the tick that its claim names.
 fn state(engine: &TestEngine, key: u64) -> Option<(u64, Option<u64>)> {
-    let guard = epoch::pin();
+    let guard = engine.change();
     let found = engine.find_with_deadline(key, |other| *other.key() == key, &guard);
     found.map(|(node, deadline)| (deadline, node.meta().filed().tick()))
 }
@@ -55,7 +55,7 @@ fn hash(bucket: u64, number: u64) -> u64 {
 #[test]
 fn the_table_grows_when_four_entries_a_bucket_are_exceeded() {
     let (engine, _) = engine();
-    let guard = epoch::pin();
+    let guard = engine.change();
     for number in 0..4 {
         for bucket in 0..8 {
             put(&engine, hash(bucket, number), NEVER);
@@ -79,14 +79,14 @@ fn the_table_grows_when_four_entries_a_bucket_are_exceeded() {
 fn a_crowded_bucket_alone_grows_nothing() {
     let (engine, _) = engine();
     (0..32).for_each(|number| put(&engine, hash(3, number), NEVER));
-    assert!(!engine.map.help(&epoch::pin()));
+    assert!(!engine.map.help(&engine.change()));
 }
 
 /// Catches growth that only insertions finish: replacements help too.
 #[test]
 fn a_replacement_helps_a_growth() {
     let (engine, _) = engine();
-    let guard = epoch::pin();
+    let guard = engine.change();
     put(&engine, hash(0, 0), NEVER);
     engine.map.grow(&guard);
     // Four strides and a check.
@@ -134,7 +134,7 @@ fn an_update_inherits_the_claim() {
     let (engine, clock) = engine();
     put(&engine, 7, HOUR);
     let before = state(&engine, 7);
-    let guard = epoch::pin();
+    let guard = engine.change();
     let eq = |other: Ref<'_, Entry<u64, u64>>, _: Option<&_>| *other.key() == 7;
     let written = engine.write(7, eq, &guard, None, |current, _| {
         let mut node = Entry::new(7, 7, 1, NEVER, NEVER);
@@ -198,7 +198,7 @@ fn a_hit_reads_the_clock_once_at_most() {
     put(&engine, 8, NEVER);
     for (key, readings) in [(7, 1), (8, 0), (9, 0)] {
         clock.readings.store(0, Ordering::Relaxed);
-        assert_eq!(engine.find(key, |_| true, &epoch::pin()).is_some(), key < 9);
+        assert_eq!(engine.find(key, |_| true, &engine.change()).is_some(), key < 9);
         assert_eq!(clock.readings.load(Ordering::Relaxed), readings, "{key}");
     }
 }
@@ -207,7 +207,7 @@ fn a_hit_reads_the_clock_once_at_most() {
 #[test]
 fn whoever_finds_an_entry_expired_removes_it() {
     let finds: [fn(&TestEngine) -> bool; 4] = [
-        |engine| engine.find(7, |_| true, &epoch::pin()).is_some(),
+        |engine| engine.find(7, |_| true, &engine.change()).is_some(),
         |engine| state(engine, 7).is_some(),
         |engine| touch(engine, 7, 2 * HOUR),
         |engine| remove(engine, 7),
@@ -216,7 +216,7 @@ fn whoever_finds_an_entry_expired_removes_it() {
         let (engine, clock) = engine();
         put(&engine, 7, HOUR);
         clock.advance(Duration::from_nanos(HOUR - 1));
-        assert!(engine.find(7, |_| true, &epoch::pin()).is_some());
+        assert!(engine.find(7, |_| true, &engine.change()).is_some());
         clock.advance(Duration::from_nanos(1));
         assert!(!find(&engine));
         let stats = engine.counters().stats();
@@ -229,7 +229,7 @@ fn whoever_finds_an_entry_expired_removes_it() {
 fn an_expiry_ends_only_what_is_due() {
     let (engine, clock) = engine();
     put(&engine, 7, HOUR);
-    let guard = epoch::pin();
+    let guard = engine.change();
     let node = engine.find(7, |_| true, &guard).expect("live");
     let has_come = |deadline| engine.time().has_come(deadline);
     assert!(!engine.expire(node, has_come, &guard));
@@ -250,7 +250,7 @@ fn an_expiry_ends_only_what_is_due() {
 #[test]
 fn a_decision_holds_for_one_state_of_the_entry() {
     let (engine, _) = engine();
-    let guard = epoch::pin();
+    let guard = engine.change();
     for (disturbed, expected) in [(7, &[false, true][..]), (8, &[false][..])] {
         let mut seen = Vec::new();
         let node = Entry::new(7, 7, 1, NEVER, NEVER);
@@ -291,7 +291,7 @@ fn an_heir_settles_on_what_its_predecessor_came_to() {
     for (fate, expected) in fates {
         let (engine, clock) = engine();
         put(&engine, 7, HOUR);
-        let guard = epoch::pin();
+        let guard = engine.change();
         let old = engine.find(7, |_| true, &guard).expect("live");
         let mut heir = Entry::new(7, 7, 1, NEVER, NEVER);
         Entry::inherit(&mut heir, old);
@@ -308,7 +308,7 @@ fn an_heir_settles_on_what_its_predecessor_came_to() {
 fn an_extension_moves_a_deadline_forward_only() {
     let (engine, clock) = engine();
     put(&engine, 7, HOUR);
-    let guard = epoch::pin();
+    let guard = engine.change();
     let node = engine.find(7, |_| true, &guard).expect("live");
     assert!(!engine.extend(node, HOUR, &guard) && !engine.extend(node, SECOND, &guard));
     assert_eq!(state(&engine, 7).expect("live").0, HOUR);

@@ -8,8 +8,8 @@
 //!           tick / 2^20 ns; 0 = no record     | sequence, bumped by every change
 //! ```
 
-use crate::epoch::{Guard, Ref};
 use crate::map::Node;
+use crate::reclaim::{Guard, Ref};
 use crate::sync::{AtomicU64, Ordering};
 
 /// A deadline that never comes.

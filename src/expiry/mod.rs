@@ -63,7 +63,7 @@ use self::pile::Push;
 pub use self::pile::{CHUNK, RECORD_MIN};
 #[cfg(loom)]
 pub use self::pile::{Pile, Push};
-use crate::epoch::Guard;
+use crate::reclaim::Guard;
 use crate::sync::TINY;
 
 const HINTS: usize = if TINY { 1 } else { 16 };
@@ -168,19 +168,19 @@ impl ExpiryIndex {
 #[cfg(all(test, not(any(loom, shuttle, fleeting_tiny))))]
 mod tests {
     use super::*;
-    use crate::epoch;
+    use crate::reclaim;
 
     const SECOND: u64 = 1_000_000_000;
 
     fn file(index: &ExpiryIndex, record: u64, deadline: u64) -> FiledUnder {
-        index.file(record, deadline, 0, 0, &epoch::pin())
+        index.file(record, deadline, 0, 0, &reclaim::pin())
     }
 
     /// Takes all that there is to take, in order: ticks, and the records under each.
     fn take_all(index: &ExpiryIndex, which: Which, cursor: &mut u64) -> Vec<(u64, Vec<u64>)> {
         let mut taken: Vec<(u64, Vec<u64>)> = Vec::new();
         let (mut records, mut chunks) = (Vec::new(), 1);
-        while let Some(tick) = index.take(which, cursor, chunks, &mut records, &epoch::pin()) {
+        while let Some(tick) = index.take(which, cursor, chunks, &mut records, &reclaim::pin()) {
             assert!(!records.is_empty() && records.len() <= chunks * CHUNK, "so many chunks at most");
             assert!(*cursor >= tick - 1, "the walk goes on");
             chunks = 1 + chunks % 3;
@@ -249,7 +249,7 @@ mod tests {
         let (at, start) = tick(SECOND, 0);
         (0..100).for_each(|record| assert_eq!(file(&index, 10 + record, SECOND).tick, at));
         let (mut cursor, mut records) = (0, Vec::new());
-        assert_eq!(index.take(Which::Due(at), &mut cursor, 1, &mut records, &epoch::pin()), Some(at));
+        assert_eq!(index.take(Which::Due(at), &mut cursor, 1, &mut records, &reclaim::pin()), Some(at));
         assert_eq!(file(&index, 500, SECOND).tick, at - UNIT, "that pile is sealed");
         assert_eq!(file(&index, 501, SECOND).tick, at - UNIT, "by the hint");
         assert_eq!(
@@ -271,7 +271,7 @@ mod tests {
             assert_eq!(file(&index, 10, 1).tick, expected);
             (0..2 * CHUNK).for_each(|_| assert_eq!(file(&index, 10, 1).tick, expected));
             // One chunk of several: the pile stays, sealed.
-            assert_eq!(index.take(Which::Stale, &mut cursor, 1, &mut records, &epoch::pin()), Some(expected));
+            assert_eq!(index.take(Which::Stale, &mut cursor, 1, &mut records, &reclaim::pin()), Some(expected));
             cursor = expected;
         }
         // A later deadline whose tick is being emptied goes earlier until one is open.
@@ -285,7 +285,7 @@ mod tests {
         let deadline = 10 * UNIT - 5;
         (0..2 * CHUNK).for_each(|_| assert_eq!(file(&index, 10, deadline).tick, 10 * UNIT));
         let mut cursor = 0;
-        assert_eq!(index.take(Which::Stale, &mut cursor, 1, &mut Vec::new(), &epoch::pin()), Some(10 * UNIT));
+        assert_eq!(index.take(Which::Stale, &mut cursor, 1, &mut Vec::new(), &reclaim::pin()), Some(10 * UNIT));
         assert_eq!(file(&index, 11, deadline).tick, 9 * UNIT);
         assert_eq!(take_all(&index, Which::Expired(8 * UNIT), &mut 0), []);
         let found = take_all(&index, Which::Expired(8 * UNIT + 1), &mut 0);

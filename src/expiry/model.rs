@@ -9,7 +9,7 @@ use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::pile::Pile;
-use crate::epoch::Guard;
+use crate::reclaim::Guard;
 use crate::sync::{AtomicUsize, Ordering};
 
 /// Tick -> pile.

@@ -36,7 +36,7 @@
 
 use core::ptr::{self, NonNull};
 
-use crate::epoch::{self, Guard, Ref, reach};
+use crate::reclaim::{self, Guard, Kind, Ref, reach};
 use crate::sync::{AtomicPtr, AtomicU64, AtomicUsize, Ordering, TINY};
 
 const HEADS: usize = if TINY { 1 } else { 8 };
@@ -124,7 +124,7 @@ impl Pile {
             #[cfg(loom)]
             chunk.witness.write();
             let chunk = Box::into_raw(chunk);
-            epoch::born(chunk);
+            reclaim::born(chunk);
             // Ordering: Release [publish-chunk] carries the chunk and its first record.
             if head.compare_exchange(top, chunk, Ordering::Release, Ordering::Relaxed).is_ok() {
                 return Push::DoneInNewChunk;
@@ -172,7 +172,7 @@ impl Pile {
                 }
                 chunk.take(records);
                 // SAFETY: E2, P2: this CAS unlinked it.
-                unsafe { epoch::retire(pointer.as_ptr(), free_chunk, guard) };
+                unsafe { reclaim::retire(pointer.as_ptr(), size_of::<Chunk>(), Kind::Plain, free_chunk) };
                 return true;
             }
         })
@@ -252,7 +252,7 @@ impl Chunk {
 ///
 /// `chunk` came from `Box::into_raw`, and nobody can reach it any more.
 unsafe fn free_chunk(chunk: *mut Chunk) {
-    epoch::died(chunk);
+    reclaim::died(chunk);
     // SAFETY: by the caller.
     drop(unsafe { Box::from_raw(chunk) });
 }
@@ -297,11 +297,13 @@ impl Hint {
         }
         let old = old.map_or(ptr::null_mut(), |old| old.pointer().as_ptr());
         let new = Box::into_raw(Box::new(pile.clone()));
-        epoch::born(new);
+        reclaim::born(new);
         // Ordering: Release [publish-hint] carries the box and the pile.
         match self.pile.compare_exchange(old, new, Ordering::Release, Ordering::Relaxed) {
             // SAFETY: E2: this CAS unlinked it.
-            Ok(old) if !old.is_null() => unsafe { epoch::retire(old, free_hint, guard) },
+            Ok(old) if !old.is_null() => unsafe {
+                reclaim::retire(old, size_of::<std::sync::Arc<Pile>>(), Kind::Plain, free_hint)
+            },
             Ok(_) => {}
             // SAFETY: it was never published.
             Err(_) => unsafe { free_hint(new) },
@@ -324,7 +326,7 @@ impl Drop for Hint {
 ///
 /// `hint` came from `Box::into_raw`, and nobody can reach it any more.
 unsafe fn free_hint(hint: *mut std::sync::Arc<Pile>) {
-    epoch::died(hint);
+    reclaim::died(hint);
     // SAFETY: by the caller.
     drop(unsafe { Box::from_raw(hint) });
 }
@@ -336,7 +338,7 @@ mod tests {
     use super::*;
 
     fn records(pile: &Pile) -> Vec<u64> {
-        let (mut records, guard) = (Vec::new(), epoch::pin());
+        let (mut records, guard) = (Vec::new(), reclaim::pin());
         let mut chunks = 0;
         while pile.take(&mut records, &guard) {
             chunks += 1;
@@ -349,7 +351,7 @@ mod tests {
     /// Catches records that are lost, or found twice, whatever head they were pushed to; and chunks that are larger or smaller than they are said to be.
     #[test]
     fn what_is_pushed_is_taken_once() {
-        let (pile, guard) = (Pile::new(7, 100), epoch::pin());
+        let (pile, guard) = (Pile::new(7, 100), reclaim::pin());
         let mut new_chunks = 0;
         for record in 0..1_000 {
             let push = pile.push(RECORD_MIN + record, 100, record as usize % 11, &guard);
@@ -372,7 +374,7 @@ mod tests {
     /// Catches a place that is filled after it was taken: the record would be lost.
     #[test]
     fn a_chunk_that_was_taken_takes_no_more() {
-        let (pile, guard) = (Pile::new(7, 100), epoch::pin());
+        let (pile, guard) = (Pile::new(7, 100), reclaim::pin());
         assert_eq!(pile.push(5, 100, 0, &guard), Push::DoneInNewChunk);
         assert_eq!(pile.push(6, 100, 0, &guard), Push::Done);
         // As a taker does that met the chunk in a sealed head, seen by a pusher who loaded the head before.
@@ -396,7 +398,7 @@ mod tests {
     /// Catches a pile that an exact sweep passes over, or looks at for nothing.
     #[test]
     fn a_pile_starts_at_the_earliest_of_its_records() {
-        let (pile, guard) = (Pile::new(700, 100), epoch::pin());
+        let (pile, guard) = (Pile::new(700, 100), reclaim::pin());
         for (start, expected) in [(100, 100), (200, 100), (50, 50), (51, 50)] {
             pile.push(5, start, 0, &guard);
             assert_eq!(pile.start(), expected);
@@ -407,7 +409,7 @@ mod tests {
     #[test]
     fn a_hint_points_to_the_newest_open_pile() {
         let piles = [10, 20, 30].map(|tick| Arc::new(Pile::new(tick, 0)));
-        let guard = epoch::pin();
+        let guard = reclaim::pin();
         let hint = Hint::none();
         let tick = || hint.get(&guard).map(|pile| pile.tick());
         assert_eq!(tick(), None);
@@ -426,7 +428,7 @@ mod tests {
             if piles.iter().all(|pile| Arc::strong_count(pile) == 1) {
                 return;
             }
-            epoch::pin().flush();
+            reclaim::flush();
             std::thread::yield_now();
         }
         panic!("a box of the hint is never freed");

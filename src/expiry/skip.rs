@@ -10,7 +10,7 @@ use std::sync::Arc;
 use crossbeam_skiplist::base::SkipList;
 
 use super::pile::Pile;
-use crate::epoch::{self, Guard};
+use crate::reclaim::{self, Guard};
 
 /// Tick -> pile.
 #[derive(Debug)]
@@ -20,7 +20,7 @@ pub struct Ticks {
 
 impl Ticks {
     pub fn new() -> Ticks {
-        Ticks { list: SkipList::new(epoch::collector()) }
+        Ticks { list: SkipList::new(reclaim::collector().clone()) }
     }
 
     /// The pile of a tick; made if there is none.

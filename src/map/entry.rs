@@ -7,10 +7,9 @@ use core::mem;
 use core::ptr::{self, NonNull};
 
 use super::node::{Node, Owned};
-use super::pool;
 use crate::contain::contain;
-use crate::epoch::{self, Guard, Ref};
 use crate::expiry::{Meta, Timed};
+use crate::reclaim::{self, Guard, Ref, pool};
 use crate::sync::{AtomicU64, Ordering};
 
 /// The cap of an entry that has yet to inherit it.
@@ -60,8 +59,11 @@ where
     /// Key and value back, of an entry that was never published.
     pub fn into_parts(entry: Owned<Self>) -> (K, V) {
         let pointer = entry.into_pointer();
-        // SAFETY: N1: it was never published.
-        let Entry { key, value, .. } = unsafe { take(pointer) };
+        reclaim::died(pointer.as_ptr());
+        // SAFETY: N1: initialized, never published, and not used again.
+        let Entry { key, value, .. } = unsafe { pointer.read() };
+        // SAFETY: the layout it was allocated for.
+        unsafe { pool::free(pointer.cast(), Layout::new::<Self>()) };
         (key, value)
     }
 
@@ -87,20 +89,6 @@ where
     }
 }
 
-/// Moves an entry out of its memory, and gives that back.
-///
-/// # Safety
-///
-/// It came from [`Entry::new`], and nobody uses the pointer any more.
-unsafe fn take<K, V>(pointer: NonNull<Entry<K, V>>) -> Entry<K, V> {
-    epoch::died(pointer.as_ptr());
-    // SAFETY: initialized, and by the caller not used again.
-    let entry = unsafe { pointer.read() };
-    // SAFETY: the layout it was allocated for.
-    unsafe { pool::free(pointer.cast(), Layout::new::<Entry<K, V>>()) };
-    entry
-}
-
 impl<K, V> Node for Entry<K, V>
 where
     K: Send + Sync + 'static,
@@ -119,11 +107,18 @@ where
     }
 
     unsafe fn release(this: NonNull<Self>) {
-        // SAFETY: N4, N1: the last use of the pointer.
-        let Entry { key, value, .. } = unsafe { take(this) };
-        // The user's `Drop` may panic, and the collector must not unwind. One by one: two panics at once would end the process.
-        contain(|| drop(key));
-        contain(|| drop(value));
+        reclaim::died(this.as_ptr());
+        // SAFETY: N4: nobody else can reach it.
+        let entry = unsafe { &mut *this.as_ptr() };
+        let (key, value) = (&raw mut entry.key, &raw mut entry.value);
+        // Dropped where they lie: a value may be larger than the stack. The user's `Drop` may panic, and nothing here must unwind. One by one: two
+        // panics at once would end the process.
+        // SAFETY: N4, N1: the last use of the key.
+        contain(|| unsafe { ptr::drop_in_place(key) });
+        // SAFETY: N4, N1: the last use of the value.
+        contain(|| unsafe { ptr::drop_in_place(value) });
+        // SAFETY: N1: the layout it was allocated for; its other fields have no drop.
+        unsafe { pool::free(this.cast(), Layout::new::<Self>()) };
     }
 }
 
@@ -143,7 +138,7 @@ where
         let pointer = NonNull::new(self.predecessor.cast_mut())?;
         // SAFETY: E1: asked for only while the entry is unsettled, and its predecessor is retired after it
         // was settled (engine.rs, X4).
-        Some(unsafe { epoch::reach(pointer, guard) })
+        Some(unsafe { reclaim::reach(pointer, guard) })
     }
 
     fn inherit(&self, predecessor: &Self) {

@@ -36,7 +36,7 @@ use super::node::Node;
 use super::spill::Spill;
 use super::table::{AHEAD, BUCKETS_MIN, LOAD, Table, free_table};
 use super::{Map, Snapshot};
-use crate::epoch::{self, Guard, Ref};
+use crate::reclaim::{self, Guard, Ref};
 use crate::sync::Ordering;
 
 /// Buckets that one insert migrates beyond its own while a table grows: few, so that no insert takes long. Growth begins at a mean of four entries
@@ -121,17 +121,17 @@ impl<N: Node> Map<N> {
         }
         let _ = root.growth.verified.compare_exchange(from, to, Ordering::Release, Ordering::Relaxed);
         if to == root.len() {
-            self.promote(root, next, guard);
+            self.promote(root, next);
         }
     }
 
-    fn promote<'g>(&self, root: Ref<'g, Table<N>>, next: Ref<'g, Table<N>>, guard: &'g Guard) {
+    fn promote<'g>(&self, root: Ref<'g, Table<N>>, next: Ref<'g, Table<N>>) {
         let (old, new) = (root.pointer().as_ptr(), next.pointer().as_ptr());
         // Ordering: Release [promote-table] with the Acquire load of the root: all headers are READY (G4).
         if self.root.compare_exchange(old, new, Ordering::Release, Ordering::Relaxed).is_ok() {
             // SAFETY: E2: the root was its only link (a table has no other predecessor), and one thread wins
             // this CAS. Its nodes belong to the next table now; its spills were retired one by one (G5).
-            unsafe { epoch::retire(old, free_table::<N>, guard) };
+            unsafe { reclaim::retire(old, root.bytes(), root.kind(), free_table::<N>) };
         }
     }
 
@@ -143,7 +143,7 @@ impl<N: Node> Map<N> {
             for bucket in 0..root.len() {
                 migrate(&root, bucket, guard);
             }
-            self.promote(root, next, guard);
+            self.promote(root, next);
         }
     }
 }
@@ -170,7 +170,7 @@ pub(super) fn migrate<'g, N: Node>(table: &Table<N>, bucket: usize, guard: &'g G
         }
         let published = fill(&next, index, &content);
         if published && index == first + split - 1 {
-            retire_spill(header, table, bucket, guard);
+            retire_spill(header, table, bucket);
         }
     }
     next
@@ -210,21 +210,23 @@ fn fill<N: Node>(next: &Table<N>, index: usize, content: &Snapshot<'_, N>) -> bo
     head.fill(Header::ready(published, spill))
 }
 
-fn retire_spill<N: Node>(header: Header, table: &Table<N>, bucket: usize, guard: &Guard) {
+fn retire_spill<N: Node>(header: Header, table: &Table<N>, bucket: usize) {
     let Some(slot) = header.spill() else { return };
     let spill = table.bucket(bucket).1.load(slot).cast::<Spill<N>>();
     // SAFETY: E2: every destination is READY, so nobody follows the frozen slot from now on (G5); the winner
     // of the last destination is one thread.
-    unsafe { Spill::retire(spill, guard) };
+    unsafe { Spill::retire(spill) };
 }
 
-/// Releases every node of a table that nobody else can reach.
+/// Releases every node of a table, in the order of the table, which asks for the nodes of later buckets ahead. Pins nothing: the nodes may
+/// have a `Drop` of the user's.
 ///
 /// # Safety
 ///
 /// The caller has the map to itself, and no growth is under way.
-pub(super) unsafe fn release_all<N: Node>(table: &Table<N>, guard: &Guard) {
+pub(super) unsafe fn release_all<N: Node>(table: &Table<N>) {
     for bucket in 0..table.len() {
+        table.prefetch_nodes(bucket + AHEAD);
         let (head, line) = table.bucket(bucket);
         // Ordering: Relaxed: exclusive.
         let header = head.load(Ordering::Relaxed);
@@ -236,12 +238,12 @@ pub(super) unsafe fn release_all<N: Node>(table: &Table<N>, guard: &Guard) {
             NonNull::new(line.load(slot)).into_iter().for_each(release);
             None
         });
-        if let Some(slot) = header.spill() {
-            // SAFETY: M5: the header names the slot; exclusive, so it is alive.
-            let spill = unsafe { Spill::reach(line.load(slot), guard) };
-            Spill::items(spill).iter().for_each(|&(_, pointer)| release(pointer));
+        if let Some(spill) = header.spill().and_then(|slot| NonNull::new(line.load(slot).cast::<Spill<N>>())) {
+            // SAFETY: M5, E2: the header names the slot; exclusive, so it is alive, and freed below.
+            let items = Spill::items(unsafe { Ref::unlinked(spill) });
+            items.iter().for_each(|&(_, pointer)| release(pointer));
             // SAFETY: nobody will reach it again.
-            unsafe { Spill::free(spill.pointer().as_ptr()) };
+            unsafe { Spill::free(spill.as_ptr()) };
         }
     }
 }

@@ -73,7 +73,6 @@ mod bucket;
 mod entry;
 mod migrate;
 mod node;
-mod pool;
 mod record;
 mod spill;
 mod table;
@@ -87,13 +86,12 @@ use core::ptr::NonNull;
 use self::bucket::{Head, Header, Line, PUBLISHED_MAX, Tags, find_bit};
 pub use self::entry::Entry;
 use self::migrate::migrate;
-pub use self::node::{Node, Owned, Unlinked};
-pub use self::pool::drain as drain_pool;
+pub use self::node::{Gone, Node, Owned, Unlinked};
 pub use self::record::{Record, Shared};
 use self::spill::{Item, Spill};
 use self::table::{AHEAD, Table, free_table};
-use crate::epoch::{self, Guard, Ref, reach};
 use crate::prefetch::prefetch;
+use crate::reclaim::{self, Guard, Ref, reach};
 use crate::sync::{AtomicPtr, Ordering, TINY};
 
 /// How often a put looks for a free slot in a bucket that does not change before it renews the table: spinning at first, then
@@ -144,7 +142,7 @@ impl<N: Node> Map<N> {
     /// A map with room for `entries` before it grows.
     pub fn with_capacity(entries: usize) -> Self {
         let root = Box::into_raw(Box::new(Table::empty(Self::buckets_for(entries))));
-        epoch::born(root);
+        reclaim::born(root);
         Map { root: AtomicPtr::new(root), owns: PhantomData }
     }
 
@@ -257,7 +255,7 @@ impl<N: Node> Map<N> {
                 if !self.publish_spill(seat, Spill::items(spill).len(), items, slot, guard) {
                     return Err(node);
                 }
-                retire_spill(spill, guard);
+                retire_spill(spill);
                 let new = node.publish(guard);
                 // SAFETY: N4: the new spill no longer holds `old` (M6).
                 let old = unsafe { Unlinked::new(old, guard) };
@@ -294,7 +292,7 @@ impl<N: Node> Map<N> {
                 if !done {
                     return None;
                 }
-                retire_spill(spill, guard);
+                retire_spill(spill);
                 node
             }
         };
@@ -374,7 +372,7 @@ impl<N: Node> Map<N> {
             let length = items.len() + 1;
             let published = self.publish_spill(seat, length, items.iter().copied().chain([added]), slot, guard);
             if published {
-                retire_spill(spill, guard);
+                retire_spill(spill);
             }
             published
         } else {
@@ -448,16 +446,33 @@ impl<'g, N: Node> Seat<'g, N> {
 
 impl<N: Node> Drop for Map<N> {
     fn drop(&mut self) {
-        let guard = epoch::pin();
-        self.finish_growth(&guard);
-        let root = self.root(&guard).pointer().as_ptr();
-        // SAFETY: `&mut self`: nobody else is in the map, so its root is alive.
-        let table = unsafe { &*root };
-        // SAFETY: nobody else is in the map, and growth is finished.
-        unsafe { migrate::release_all(table, &guard) };
-        // SAFETY: as above; it came from `Box::into_raw`.
-        unsafe { free_table(root) };
+        let root = {
+            let guard = reclaim::pin();
+            self.finish_growth(&guard);
+            self.root(&guard).pointer().as_ptr()
+        };
+        if N::IS_PLAIN {
+            // SAFETY: `&mut self`: nobody else is in the map, and growth is finished.
+            unsafe { free_whole::<N>(root) }
+        } else {
+            // SAFETY: E2, likewise.
+            unsafe { reclaim::drop_alone(root, size_of::<Table<N>>(), free_whole::<N>) }
+        }
     }
+}
+
+/// Frees a table and its nodes.
+///
+/// # Safety
+///
+/// Nobody else can reach the table, and it is not growing.
+unsafe fn free_whole<N: Node>(root: *mut Table<N>) {
+    // SAFETY: by the caller.
+    let table = unsafe { &*root };
+    // SAFETY: by the caller.
+    unsafe { migrate::release_all(table) };
+    // SAFETY: by the caller; it came from `Box::into_raw`.
+    unsafe { free_table(root) };
 }
 
 impl<N: Node> fmt::Debug for Map<N> {
@@ -642,7 +657,7 @@ fn visit_bucket<'g, N: Node>(table: &Table<N>, bucket: usize, guard: &'g Guard, 
     }
 }
 
-fn retire_spill<N: Node>(spill: Ref<'_, Spill<N>>, guard: &Guard) {
+fn retire_spill<N: Node>(spill: Ref<'_, Spill<N>>) {
     // SAFETY: E2, M6: the caller's header change unpublished it.
-    unsafe { Spill::retire(spill.pointer().as_ptr(), guard) }
+    unsafe { Spill::retire(spill.pointer().as_ptr()) }
 }

@@ -1,12 +1,12 @@
 //! Nodes: what the map holds, and who owns a node when.
 //!
 //! ```text
-//!  Owned<N> --put--> published --cut, put over--> Unlinked<'g, N> --drop--> retired --later--> released
+//!  Owned<N> --put--> published --cut, put over--> Unlinked<'g, N> --into_gone--> Gone<N> --drop--> retired --later--> released
 //!     |                                            (one winner: N4)
-//!     +--drop (never published)--> released
+//!     +--drop (never published)--> released, at the next safe point if that may run code of the user's
 //! ```
 //!
-//! Only a successful header change makes an [`Unlinked`], and only dropping it retires the node: that is
+//! Only a successful header change makes an [`Unlinked`], and only dropping it, or the [`Gone`] that becomes of it, retires the node: that is
 //! how a node is freed once (N4), whatever panics in between.
 
 #![allow(unsafe_code)]
@@ -16,7 +16,7 @@ use core::mem;
 use core::ops::Deref;
 use core::ptr::NonNull;
 
-use crate::epoch::{self, Guard, Ref};
+use crate::reclaim::{self, Guard, Kind, Ref};
 
 /// A node: an allocation of its own, immutable but for atomics once it is published.
 ///
@@ -54,7 +54,7 @@ impl<N: Node> Owned<N> {
     /// N1: `pointer` is a fully initialized node that nobody else holds, and that `N::release` may release.
     pub unsafe fn new(pointer: NonNull<N>) -> Self {
         const { assert!(align_of::<N>() >= 4) };
-        epoch::born(pointer.as_ptr());
+        reclaim::born(pointer.as_ptr());
         Self { pointer }
     }
 
@@ -82,7 +82,7 @@ impl<N: Node> Owned<N> {
     #[inline]
     pub fn publish(self, guard: &Guard) -> Ref<'_, N> {
         // SAFETY: E1: the guard was pinned before the node was published, so the node outlives it.
-        unsafe { epoch::reach(self.into_pointer(), guard) }
+        unsafe { reclaim::reach(self.into_pointer(), guard) }
     }
 }
 
@@ -97,8 +97,13 @@ impl<N: Node> Deref for Owned<N> {
 
 impl<N: Node> Drop for Owned<N> {
     fn drop(&mut self) {
-        // SAFETY: N4: it was never published, so nobody else can reach it.
-        unsafe { N::release(self.pointer) }
+        if N::IS_PLAIN {
+            // SAFETY: N4: it was never published, so nobody else can reach it.
+            unsafe { N::release(self.pointer) }
+        } else {
+            // SAFETY: E2, N4, likewise.
+            unsafe { reclaim::drop_later(self.pointer.as_ptr(), self.bytes(), release::<N>) }
+        }
     }
 }
 
@@ -111,11 +116,12 @@ impl<N: Node> fmt::Debug for Owned<N> {
 // SAFETY: it owns a node, and nodes are Send and Sync.
 unsafe impl<N: Node> Send for Owned<N> {}
 
-/// A node that this thread removed: it is retired when this is dropped.
+/// A node that this thread removed, readable under the guard that it was removed under; it is retired when this is dropped.
 #[must_use]
+#[derive(Debug)]
 pub struct Unlinked<'g, N: Node> {
     node: Ref<'g, N>,
-    guard: &'g Guard,
+    gone: Gone<N>,
 }
 
 impl<'g, N: Node> Unlinked<'g, N> {
@@ -124,32 +130,48 @@ impl<'g, N: Node> Unlinked<'g, N> {
     /// # Safety
     ///
     /// N4: no other header change did, or ever will.
-    pub unsafe fn new(node: Ref<'g, N>, guard: &'g Guard) -> Self {
-        Self { node, guard }
+    pub unsafe fn new(node: Ref<'g, N>, _guard: &'g Guard) -> Self {
+        Self { node, gone: Gone { pointer: node.pointer() } }
     }
 
     /// The node, readable until the guard is dropped.
     pub fn node(&self) -> Ref<'g, N> {
         self.node
     }
-}
 
-impl<N: Node> Drop for Unlinked<'_, N> {
-    fn drop(&mut self) {
-        let pointer = self.node.pointer().as_ptr();
-        if N::IS_PLAIN {
-            // SAFETY: E2: it is unlinked (N4), and there is one `Unlinked` a node.
-            unsafe { epoch::retire_home(pointer, self.node.bytes(), release::<N>, self.guard) }
-        } else {
-            // SAFETY: E2, likewise.
-            unsafe { epoch::retire_soon(pointer, release::<N>, self.guard) }
-        }
+    /// The node without the guard.
+    pub fn into_gone(self) -> Gone<N> {
+        self.gone
     }
 }
 
-impl<N: Node> fmt::Debug for Unlinked<'_, N> {
+/// A node that this thread removed, and owns as long as it is readable by this; it is retired when this is dropped.
+#[must_use]
+pub struct Gone<N: Node> {
+    pointer: NonNull<N>,
+}
+
+impl<N: Node> Gone<N> {
+    /// The node.
+    pub fn node(&self) -> Ref<'_, N> {
+        // SAFETY: E2: it is retired when `self` is dropped (N4).
+        unsafe { Ref::unlinked(self.pointer) }
+    }
+}
+
+impl<N: Node> Drop for Gone<N> {
+    #[inline]
+    fn drop(&mut self) {
+        let kind = if N::IS_PLAIN { Kind::Plain } else { Kind::Drops };
+        let bytes = self.node().bytes();
+        // SAFETY: E2: it is unlinked, and there is one `Gone` a node (N4).
+        unsafe { reclaim::retire(self.pointer.as_ptr(), bytes, kind, release::<N>) }
+    }
+}
+
+impl<N: Node> fmt::Debug for Gone<N> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_tuple("Unlinked").field(&self.node).finish()
+        f.debug_tuple("Gone").field(&self.pointer).finish()
     }
 }
 

@@ -21,10 +21,9 @@ use core::ptr::{self, NonNull};
 use core::slice;
 
 use super::node::{Node, Owned};
-use super::pool;
-use crate::epoch::{self, Guard, Ref};
 use crate::error::TooLong;
 use crate::expiry::{Meta, Timed};
+use crate::reclaim::{self, Guard, Ref, pool};
 use crate::sync::{AtomicUsize, Ordering};
 
 /// A session: the struct is followed by the bytes of the token and of the data.
@@ -166,7 +165,7 @@ impl Node for Record {
             // (No fence: ThreadSanitizer does not understand those.)
             references.load(Ordering::Acquire);
         }
-        epoch::died(this.as_ptr());
+        reclaim::died(this.as_ptr());
         // SAFETY: R1: the last reference is gone; the lengths are those it was made with.
         let record = unsafe { this.read() };
         #[cfg(loom)]

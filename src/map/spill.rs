@@ -17,8 +17,7 @@ use core::ptr::NonNull;
 use core::slice;
 
 use super::node::Node;
-use super::pool;
-use crate::epoch::{self, Guard, Ref, reach};
+use crate::reclaim::{self, Guard, Kind, Ref, pool, reach};
 
 /// A node beside its hash, so that a search touches only those that match.
 pub type Item<N> = (u64, NonNull<N>);
@@ -59,7 +58,7 @@ impl<N: Node> Spill<N> {
         #[cfg(loom)]
         // SAFETY: just written.
         unsafe { spill.as_ref() }.witness.write();
-        epoch::born(spill.as_ptr());
+        reclaim::born(spill.as_ptr());
         spill.as_ptr().cast()
     }
 
@@ -91,11 +90,11 @@ impl<N: Node> Spill<N> {
     /// # Safety
     ///
     /// E2: it is unpublished, and this is called once.
-    pub unsafe fn retire(spill: *mut Spill<N>, guard: &Guard) {
+    pub unsafe fn retire(spill: *mut Spill<N>) {
         // SAFETY: E2: nobody has freed it yet.
         let length = unsafe { &*spill }.length;
         // SAFETY: E2, by the caller.
-        unsafe { epoch::retire_home(spill, layout::<N>(length).size(), Spill::free, guard) }
+        unsafe { reclaim::retire(spill, layout::<N>(length).size(), Kind::Plain, Spill::free) }
     }
 
     /// Frees it, not its nodes.
@@ -104,7 +103,7 @@ impl<N: Node> Spill<N> {
     ///
     /// It came from [`Spill::into_word`], and nobody can reach it any more.
     pub unsafe fn free(spill: *mut Spill<N>) {
-        epoch::died(spill);
+        reclaim::died(spill);
         // SAFETY: by the caller.
         let length = unsafe { &*spill }.length;
         #[cfg(loom)]
@@ -146,7 +145,7 @@ mod tests {
     /// Catches items that overlap the struct or each other, are written beyond the allocation (under a sanitizer), or freed with another layout.
     #[test]
     fn a_spill_holds_what_it_was_given() {
-        let guard = epoch::pin();
+        let guard = reclaim::pin();
         for length in 1..40_u64 {
             let nodes: Vec<Owned<TestEntry>> = (0..length).map(|key| Entry::new(key, key, key, 1, 1)).collect();
             let items: Vec<_> = nodes.iter().map(|node| (node.hash(), node.pointer())).collect();

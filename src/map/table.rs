@@ -12,8 +12,8 @@ use crossbeam_utils::CachePadded;
 
 use super::bucket::{Head, Header, Line, Tags, find_bit};
 use super::node::Node;
-use crate::epoch::{Guard, Ref, reach};
 use crate::prefetch::prefetch;
+use crate::reclaim::{self, Guard, Kind, Ref, reach};
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering, TINY};
 
 /// Buckets of the smallest table.
@@ -24,6 +24,9 @@ pub const AHEAD: usize = 8;
 
 /// Mean entries a bucket above which a table grows.
 pub const LOAD: usize = 4;
+
+/// Bytes from which on it takes long to give memory back to the system.
+const LARGE: usize = 1 << 20;
 
 /// A table of buckets.
 #[derive(Debug)]
@@ -72,6 +75,16 @@ impl<N: Node> Table<N> {
     #[inline]
     pub fn len(&self) -> usize {
         self.heads.len()
+    }
+
+    /// Bytes of its arrays.
+    pub fn bytes(&self) -> usize {
+        self.len() * (size_of::<Head>() + size_of::<Line<N>>())
+    }
+
+    /// How it is freed: a large one by somebody who has the time.
+    pub fn kind(&self) -> Kind {
+        if self.bytes() < LARGE { Kind::Plain } else { Kind::Large }
     }
 
     /// The bucket of a hash.
@@ -137,7 +150,7 @@ impl<N: Node> Table<N> {
     /// Begins the growth into `next`, unless another thread has.
     pub fn link(&self, next: Box<Table<N>>) {
         let next = Box::into_raw(next);
-        crate::epoch::born(next);
+        reclaim::born(next);
         // Ordering: Release [publish-table] carries the arrays.
         if self.next.compare_exchange(ptr::null_mut(), next, Ordering::Release, Ordering::Relaxed).is_err() {
             // SAFETY: the CAS failed, so nobody else ever saw it.
@@ -152,7 +165,7 @@ impl<N: Node> Table<N> {
 ///
 /// `table` came from `Box::into_raw`, and nobody can reach it any more.
 pub unsafe fn free_table<N>(table: *mut Table<N>) {
-    crate::epoch::died(table);
+    reclaim::died(table);
     // SAFETY: by the caller.
     drop(unsafe { Box::from_raw(table) });
 }

@@ -20,7 +20,7 @@ fn entry(hash: u64, key: u64) -> Owned<Entry<u64, u64>> {
 
 /// Puts a new key, as often as it takes, but not for ever; returns the tries.
 fn put(map: &TestMap, hash: u64, key: u64) -> usize {
-    let guard = epoch::pin();
+    let guard = reclaim::pin();
     let mut node = entry(hash, key);
     for tries in 1..10 {
         let seat = map.seek(hash, |other| *other.key() == key, &guard);
@@ -34,21 +34,21 @@ fn put(map: &TestMap, hash: u64, key: u64) -> usize {
 }
 
 fn has(map: &TestMap, hash: u64, key: u64) -> bool {
-    map.find(hash, |other| *other.key() == key, &epoch::pin()).is_some()
+    map.find(hash, |other| *other.key() == key, &reclaim::pin()).is_some()
 }
 
 /// The hashes that a whole walk sees, in its order.
 fn walk(map: &TestMap) -> Vec<u64> {
     let (mut seen, mut from) = (Vec::new(), Some(0));
     while let Some(start) = from {
-        from = map.visit(start, 3, &epoch::pin(), |node| seen.push(node.hash()));
+        from = map.visit(start, 3, &reclaim::pin(), |node| seen.push(node.hash()));
     }
     seen
 }
 
 /// The header of the bucket of a hash, in the root table.
 fn header(map: &TestMap, hash: u64) -> Header {
-    let guard = epoch::pin();
+    let guard = reclaim::pin();
     let root = map.root(&guard);
     root.bucket(root.index(hash)).0.load(Ordering::Acquire)
 }
@@ -77,7 +77,7 @@ fn a_table_holds_four_entries_a_bucket() {
 /// Catches a growth that is asked for too early, too late, or never once tables are large.
 #[test]
 fn a_table_is_loaded_above_four_entries_a_bucket() {
-    let guard = epoch::pin();
+    let guard = reclaim::pin();
     let map = TestMap::with_capacity(0);
     assert_eq!(map.root(&guard).len(), BUCKETS_MIN);
     assert_eq!([0, 31, 32, 33, 1_000].map(|entries| map.is_loaded(entries, &guard)), [false, false, false, true, true]);
@@ -93,7 +93,7 @@ fn a_walk_is_in_hash_order_a_few_buckets_at_a_time() {
     let map = TestMap::with_capacity(0);
     let mut hashes: Vec<u64> = (0..8).flat_map(|bucket| (0..4).map(move |number| hash(bucket, number << 50))).collect();
     hashes.iter().rev().for_each(|&hash| assert_eq!(put(&map, hash, hash), 1));
-    let guard = epoch::pin();
+    let guard = reclaim::pin();
     let visit = |from, buckets| {
         let mut seen = 0;
         (map.visit(from, buckets, &guard, |_| seen += 1), seen)
@@ -127,7 +127,7 @@ fn a_walk_is_in_hash_order_a_few_buckets_at_a_time() {
 /// Catches a growth that is not finished by helping, or is begun twice.
 #[test]
 fn growth_ends_by_helping() {
-    let guard = epoch::pin();
+    let guard = reclaim::pin();
     let map = TestMap::with_capacity(4_000);
     assert_eq!(map.root(&guard).len(), 1_024);
     assert!(!map.help(&guard), "nothing to help");
@@ -156,7 +156,7 @@ fn a_bucket_spills_when_seven_slots_are_full() {
         assert_eq!(header.nodes(), header.published() & !(1 << header.spill().expect("spilled")));
     }
     assert!((0..12).all(|key| has(&map, same, key)) && !has(&map, same, 12));
-    let guard = epoch::pin();
+    let guard = reclaim::pin();
     for key in 0..12 {
         let seat = map.seek(same, |other| *other.key() == key, &guard);
         assert!(map.cut(&seat, &guard).is_some_and(|node| *node.node().key() == key));
@@ -174,7 +174,7 @@ fn growth_fills_a_bucket_as_inserts_would() {
         let (lower, upper) = (hash(3, 9 << 24), hash(3, 1 << 60 | 7 << 24));
         (0..count).for_each(|key| assert_eq!(put(&map, lower, key), 1));
         (0..20).for_each(|key| assert_eq!(put(&map, upper, key), 1));
-        let guard = epoch::pin();
+        let guard = reclaim::pin();
         map.grow(&guard);
         while map.help(&guard) {}
         let (filled, other) = (header(&map, lower), header(&map, upper));
@@ -193,7 +193,7 @@ fn growth_fills_a_bucket_as_inserts_would() {
 fn a_bucket_whose_slots_are_claimed_is_left() {
     let (map, same) = (TestMap::with_capacity(0), hash(5, 1 << 24));
     (0..3).for_each(|key| assert_eq!(put(&map, same, key), 1));
-    let guard = epoch::pin();
+    let guard = reclaim::pin();
     let root = map.root(&guard);
     claim_all(&root, same);
     assert_eq!(put(&map, same, 3), 2);
@@ -217,7 +217,7 @@ fn a_bucket_whose_slots_are_claimed_is_left() {
 /// Catches a change that is made to a bucket although it changed since the seek.
 #[test]
 fn a_seat_is_good_for_one_change() {
-    let (map, guard) = (TestMap::with_capacity(0), epoch::pin());
+    let (map, guard) = (TestMap::with_capacity(0), reclaim::pin());
     let (one, other) = (hash(1, 1 << 24), hash(1, 2 << 24));
     let seat = map.seek(one, |_| true, &guard);
     put(&map, other, 2);
@@ -233,7 +233,7 @@ fn a_seat_is_good_for_one_change() {
 /// Catches a put that does not say how full its bucket is: by that, tables grow.
 #[test]
 fn a_bucket_is_crowded_from_the_mean_on() {
-    let (map, guard) = (TestMap::with_capacity(0), epoch::pin());
+    let (map, guard) = (TestMap::with_capacity(0), reclaim::pin());
     let same = hash(2, 1 << 24);
     for key in 0..10 {
         let seat = map.seek(same, |other| *other.key() == key, &guard);

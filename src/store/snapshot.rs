@@ -4,7 +4,6 @@ use std::io::{Read, Write};
 use std::path::Path;
 
 use super::{MemStore, StoreCore};
-use crate::epoch;
 use crate::expiry::DEAD;
 use crate::map::Record;
 use crate::snapshot::format::{self, Contents, Encoder, Fault, wall_time};
@@ -60,7 +59,7 @@ impl Snapshots for StoreCore {
     }
 
     fn encode(&self, from: u64, encoder: &mut Encoder) -> Result<Option<u64>, SaveError> {
-        let guard = epoch::pin();
+        let guard = self.engine.read();
         let mut result = Ok(());
         let next = self.engine.visit(from, BUCKETS, &guard, |record| {
             let deadline = self.engine.settled_deadline(record, &guard).time();
@@ -79,7 +78,7 @@ impl Snapshots for StoreCore {
         if self.engine.time().has_come(deadline) {
             return Ok(Fate::Expired);
         }
-        let guard = epoch::pin();
+        let guard = self.engine.change();
         let hash = self.prepare(record.key, &guard);
         let session = self
             .record(hash, record.key, record.value, deadline)

@@ -104,7 +104,7 @@ pub fn collect() {
         if !plan::is_pending() {
             return;
         }
-        crossbeam_epoch::pin().flush();
+        fleeting::release_thread_memory();
     }
 }
 
@@ -113,7 +113,7 @@ pub fn scout<B: Subject>(act: &Act<B>, start: Start, variant: usize) -> Vec<(Pla
     let subject = B::new(start, variant);
     let calls = plan::count(|| {
         (act.run)(&subject);
-        (0..8).for_each(|_| crossbeam_epoch::pin().flush());
+        (0..8).for_each(|_| fleeting::release_thread_memory());
     });
     subject.finish();
     calls

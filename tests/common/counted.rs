@@ -44,6 +44,12 @@ impl Ledger {
         assert_eq!(self.alive(), count, "values alive after reclamation");
         assert_eq!(self.0.double_drops.load(Ordering::Relaxed), 0, "values dropped twice");
     }
+
+    /// Reclaims until at most so many values are alive; panics if that never comes.
+    #[allow(dead_code, reason = "not every program that shares this file needs it")]
+    pub fn settles_below(&self, count: usize) {
+        assert!(reclaim_until(|| self.alive() <= count), "{} values are alive, not {count}", self.alive());
+    }
 }
 
 /// A value or key that exists once in its ledger; a clone is a value of its own.

@@ -145,7 +145,7 @@ pub fn reclaim_until(mut settled: impl FnMut() -> bool) -> bool {
         if Instant::now() > limit {
             return false;
         }
-        crossbeam_epoch::pin().flush();
+        fleeting::release_thread_memory();
         thread::yield_now();
     }
     true

@@ -3,4 +3,4 @@
 # kind: Replace
 # freezes: 5
 # expect: values were not dropped
-s/unsafe \{ epoch::retire_soon\(pointer, release::<N>, self\.guard\) \}/let _ = (epoch::retire_soon::<N>, pointer, release::<N> as unsafe fn(*mut N));/
+s/unsafe \{ reclaim::retire\(self\.pointer\.as_ptr\(\), bytes, kind, release::<N>\) \}/let _ = (bytes, kind, release::<N> as unsafe fn(*mut N));/

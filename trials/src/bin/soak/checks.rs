@@ -158,7 +158,7 @@ fn lengths_agree(world: &World) -> Result<(), String> {
 
 /// Every value of the cache that exists is held: those that left have been freed.
 fn payloads_are_held(world: &World) -> Result<(), String> {
-    (0..8).for_each(|_| crossbeam_epoch::pin().flush());
+    (0..8).for_each(|_| fleeting::release_thread_memory());
     let (payloads, held) = (world.books.payloads.load(Ordering::Relaxed), world.cache.len() as i64);
     if payloads == held { Ok(()) } else { Err(format!("{payloads} values of the cache exist, and {held} are held")) }
 }

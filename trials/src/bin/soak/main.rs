@@ -168,7 +168,7 @@ fn watch(world: &World, mut csv: Option<BufWriter<File>>) -> Run {
 /// Bytes allocated now, without a side cache and what was retired, which are given back for it.
 fn allocated_at_rest(world: &World) -> Option<f64> {
     world.renew_side(world.side().0);
-    (0..64).for_each(|_| crossbeam_epoch::pin().flush());
+    (0..64).for_each(|_| fleeting::release_thread_memory());
     meter::allocated().map(|bytes| bytes as f64)
 }
 
@@ -306,7 +306,7 @@ fn end(world: Arc<World>) {
     drop((store, cache));
     let limit = Instant::now() + Duration::from_secs(10);
     while books.payloads.load(Ordering::Relaxed) != 0 && Instant::now() < limit {
-        crossbeam_epoch::pin().flush();
+        fleeting::release_thread_memory();
     }
     match books.payloads.load(Ordering::Relaxed) {
         0 => {}

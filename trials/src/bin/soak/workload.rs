@@ -69,7 +69,7 @@ impl<'w> Worker<'w> {
 
     /// Waits at the gate, with nothing held back.
     fn meet(&self) {
-        (0..8).for_each(|_| crossbeam_epoch::pin().flush());
+        (0..8).for_each(|_| fleeting::release_thread_memory());
         self.world.gate.barrier.wait();
     }
 

@@ -1,6 +1,6 @@
 //! Memory of freed nodes, kept by the thread that freed them for the next nodes that it makes.
 //!
-//! A collector frees in bursts, on whichever thread comes by. An allocator's own cache of a thread holds less than such a burst (glibc's: seven
+//! Objects come back in bursts. An allocator's own cache of a thread holds less than such a burst (glibc's: seven
 //! blocks a size), and beyond it takes a lock, two of which decide a contended save. With the pool, steady churn allocates nothing.
 //!
 //! ```text
@@ -10,18 +10,32 @@
 //!
 //! * **K1** A block is allocated with its class's layout, whatever was asked for: any thread may keep it, and give it out again, by class.
 //! * **K2** A block on a list is free memory, of which only the thread knows.
-//! * A thread keeps [`KEPT_MAX`] bytes at most, and none once it ends. Larger nodes, and those with a stricter alignment, are not kept.
+//! * A thread keeps [`KEPT_MAX`] bytes at most, and none once it ends. What threads keep beyond [`KEPT_FREELY`] each is at most [`KEPT_BY_ALL`] in
+//!   the whole process. Larger nodes, and those with a stricter alignment, are not kept.
 //!
-//! Wait-free, but for the allocator.
+//! Wait-free, but for the allocator, and for the count of the process, which is lock-free.
 
 #![allow(unsafe_code)]
 
 use core::ptr::{self, NonNull};
+use core::sync::atomic::{AtomicUsize, Ordering};
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::cell::Cell;
 
-/// Bytes that a thread keeps.
+/// Bytes that a thread keeps at most.
 const KEPT_MAX: usize = 256 << 10;
+
+/// Bytes that a thread may keep whatever others do.
+const KEPT_FREELY: usize = 16 << 10;
+
+/// Bytes that all threads may keep beyond that.
+const KEPT_BY_ALL: usize = 16 << 20;
+
+/// In such steps a thread asks for more of them.
+const KEPT_STEP: usize = 16 << 10;
+
+/// Of [`KEPT_BY_ALL`], what threads have asked for.
+static RESERVED: AtomicUsize = AtomicUsize::new(0);
 
 /// Up to 2,568 bytes: a session of 2 kB, with its token and header.
 const CLASSES: usize = 161;
@@ -30,17 +44,33 @@ const CLASSES: usize = 161;
 const IS_POOLED: bool = cfg!(not(any(loom, shuttle, miri, fleeting_tiny, fleeting_unpooled)));
 
 /// The free blocks of one thread.
-struct Pool {
+#[derive(Debug)]
+pub struct Pool {
     lists: [Cell<*mut Block>; CLASSES],
     bytes: Cell<usize>,
+    /// Bytes that it may keep.
+    quota: Cell<usize>,
 }
 
+#[derive(Debug)]
 struct Block {
     next: *mut Block,
 }
 
-std::thread_local! {
-    static POOL: Pool = const { Pool { lists: [const { Cell::new(ptr::null_mut()) }; CLASSES], bytes: Cell::new(0) } };
+impl Default for Pool {
+    fn default() -> Self {
+        let lists = [const { Cell::new(ptr::null_mut()) }; CLASSES];
+        Pool { lists, bytes: Cell::new(0), quota: Cell::new(KEPT_FREELY) }
+    }
+}
+
+/// Runs `f` on this thread's pool; None if there is none.
+#[inline]
+fn with<R>(f: impl FnOnce(&Pool) -> R) -> Option<R> {
+    #[cfg(not(any(loom, shuttle)))]
+    return super::local::with(|local| f(&local.pool));
+    #[cfg(any(loom, shuttle))]
+    return Some(f).and(None);
 }
 
 /// Memory for a layout that is not empty. Aborts as `Box::new` does where there is none.
@@ -48,7 +78,7 @@ std::thread_local! {
 pub fn allocate(layout: Layout) -> NonNull<u8> {
     let class = class(layout);
     if let Some(class) = class
-        && let Ok(Some(block)) = POOL.try_with(|pool| pool.take(class))
+        && let Some(Some(block)) = with(|pool| pool.take(class))
     {
         return block;
     }
@@ -68,17 +98,12 @@ pub unsafe fn free(memory: NonNull<u8>, layout: Layout) {
     let class = class(layout);
     if let Some(class) = class
         // SAFETY: K2, by the caller; K1.
-        && POOL.try_with(|pool| unsafe { pool.keep(memory, class) }) == Ok(true)
+        && with(|pool| unsafe { pool.keep(memory, class) }) == Some(true)
     {
         return;
     }
     // SAFETY: K1: with this layout it was allocated.
     unsafe { dealloc(memory.as_ptr(), class.map_or(layout, class_layout)) };
-}
-
-/// Frees what this thread keeps. For tests that count what is allocated.
-pub fn drain() {
-    let _ = POOL.try_with(Pool::drain);
 }
 
 /// The class of a layout, if its memory is kept.
@@ -115,7 +140,7 @@ impl Pool {
     #[inline]
     unsafe fn keep(&self, memory: NonNull<u8>, class: usize) -> bool {
         let bytes = self.bytes.get() + class_layout(class).size();
-        if bytes > KEPT_MAX {
+        if bytes > self.quota.get() && !self.may_keep_more() {
             return false;
         }
         let (list, block) = (&self.lists[class], memory.cast::<Block>());
@@ -126,7 +151,22 @@ impl Pool {
         true
     }
 
-    fn drain(&self) {
+    /// Asks for a larger share of what all threads keep; false if there is none.
+    #[cold]
+    fn may_keep_more(&self) -> bool {
+        let quota = self.quota.get() + KEPT_STEP;
+        let more = |sum: usize| (sum + KEPT_STEP <= KEPT_BY_ALL).then_some(sum + KEPT_STEP);
+        // Ordering: Relaxed, here and below: a number by itself.
+        let is_granted = quota <= KEPT_MAX && RESERVED.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok();
+        if is_granted {
+            self.quota.set(quota);
+        }
+        is_granted
+    }
+
+    /// Frees what it keeps.
+    pub fn drain(&self) {
+        RESERVED.fetch_sub(self.quota.replace(KEPT_FREELY) - KEPT_FREELY, Ordering::Relaxed);
         for class in 0..CLASSES {
             while let Some(block) = self.take(class) {
                 // SAFETY: K1, K2.
@@ -152,7 +192,7 @@ mod tests {
     }
 
     fn kept() -> usize {
-        POOL.with(|pool| pool.bytes.get())
+        with(|pool| pool.bytes.get()).expect("the thread has a block")
     }
 
     /// Catches a class that is too small for what is asked of it, and one that glibc would round up.
@@ -184,7 +224,7 @@ mod tests {
                 unsafe { free(block, layout(size)) };
             }
             assert_eq!(kept(), 3 * 104 + 200);
-            drain();
+            with(Pool::drain);
             assert_eq!(kept(), 0);
         })
         .join()
