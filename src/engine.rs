@@ -159,7 +159,7 @@ struct Flush;
 
 impl Drop for Flush {
     fn drop(&mut self) {
-        reclaim::flush();
+        reclaim::maintain();
     }
 }
 

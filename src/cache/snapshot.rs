@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::{Cache, Core};
+use crate::engine::Operation;
 use crate::expiry::DEAD;
 use crate::map::Entry;
 use crate::reclaim::Ref;

@@ -408,6 +408,7 @@ mod tests {
     /// Catches a hint that goes back, sticks to a sealed pile, or keeps a pile for ever.
     #[test]
     fn a_hint_points_to_the_newest_open_pile() {
+        let _alone = reclaim::tests::alone();
         let piles = [10, 20, 30].map(|tick| Arc::new(Pile::new(tick, 0)));
         let guard = reclaim::pin();
         let hint = Hint::none();

@@ -208,8 +208,9 @@ pub fn flush() {
 
 /// Does for all threads what an idle one cannot do: hands over what they hold back, drops what has come back to them, frees tables.
 ///
-/// Called at the end of each sweep.
+/// Called at the end of each sweep, and when a cache has been dropped.
 pub fn maintain() {
+    with(Local::gather_all);
     if !is_calm() {
         return;
     }

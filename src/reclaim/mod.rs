@@ -55,6 +55,8 @@ mod model;
 pub mod pool;
 #[cfg(not(any(loom, shuttle)))]
 mod shelf;
+#[cfg(all(test, not(any(loom, shuttle))))]
+pub mod tests;
 
 use core::fmt;
 use core::marker::PhantomData;
