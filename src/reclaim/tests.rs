@@ -209,7 +209,6 @@ fn a_thread_that_has_ended_still_retires() {
                 (0..50).for_each(|_| retire_one(&self.0, 8, kind));
             }
             safe_point();
-            maintain();
         }
     }
     thread_local!(static AT_END: Cell<Option<AtEnd>> = const { Cell::new(None) });
@@ -249,7 +248,8 @@ fn what_is_removed_in_bulk_comes_back_to_its_remover() {
     let outer = BulkRemoval::begin();
     let inner = BulkRemoval::begin();
     for kind in [Kind::Plain, Kind::Drops] {
-        (0..300).for_each(|_| retire_one(&tells, 8, kind));
+        // More than may wait for a thread that does not remove in bulk.
+        (0..300).for_each(|_| retire_one(&tells, SHELF_BYTES / 128, kind));
         inner.step();
         outer.step();
     }
