@@ -185,7 +185,7 @@ where
 
     /// Replaces the value of a live entry by `f` of it, atomically; the deadline stays, whatever touches it meanwhile. False if there is none.
     ///
-    /// `f` runs again whenever another write of the same bucket came first.
+    /// `f` runs again whenever another write of the same key came first. While it runs, no memory that any cache retires is freed.
     pub fn update<Q, F>(&self, key: &Q, mut f: F) -> bool
     where
         K: Borrow<Q> + Clone,
@@ -220,6 +220,8 @@ where
     }
 
     /// Decides by what is there, atomically: see [`Op`] and [`Outcome`]. `f` runs again whenever another write of the same bucket came first.
+    ///
+    /// While the closure runs, no memory that any cache retires is freed.
     ///
     /// # Examples
     ///
@@ -370,7 +372,8 @@ where
         self.core.remove(key, &guard, |_| true).map(|entry| entry.value().clone())
     }
 
-    /// Removes a key if `f` holds for its value, atomically; true if it did. `f` runs again whenever another write came first.
+    /// Removes a key if `f` holds for its value, atomically; true if it did. `f` runs again whenever another write came first. While it runs, no
+    /// memory that any cache retires is freed.
     pub fn remove_if<Q>(&self, key: &Q, f: impl FnMut(&V) -> bool) -> bool
     where
         K: Borrow<Q>,
@@ -379,7 +382,8 @@ where
         self.core.remove(key, &self.core.engine.change(), f).is_some()
     }
 
-    /// Removes each live entry for which `f` does not hold. What is put under a key while `f` looks at the former value stays.
+    /// Removes each live entry for which `f` does not hold. What is put under a key while `f` looks at the former value stays. While `f` runs, no
+    /// memory that any cache retires is freed; between two batches of a few buckets it is.
     pub fn retain(&self, mut f: impl FnMut(&K, &V) -> bool) {
         self.core.engine.remove_where(RemovalCause::Removed, |entry| !f(entry.key(), entry.value()));
     }
@@ -479,7 +483,7 @@ where
         touched.map(|entry| entry.value().clone())
     }
 
-    /// Looks many keys up under one pin, and calls `each` once a key, in order.
+    /// Looks many keys up under one pin, and calls `each` once a key, in order. Until it returns, no memory that any cache retires is freed.
     ///
     /// # Complexity
     ///

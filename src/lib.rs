@@ -16,8 +16,15 @@
 //! # Memory
 //!
 //! What is removed is freed once no thread is in the middle of an operation that began before (epoch-based reclamation). A thread that is
-//! stopped there, or holds a [`Pinned`], delays the freeing for the whole process. Each thread may hold back some 64 removed entries, and
-//! 1 MiB of sessions and plain entries that it removed before, until it changes a cache again; and keeps up to 256 KiB of freed entries' memory for its next ones.
+//! stopped there, or holds a [`Pinned`], delays the freeing for the whole process.
+//!
+//! **A value's `Drop` runs at a safe point only**: at the end of a change of a cache (any cache, on the thread that makes the change), in
+//! a sweep, in [`Cache::flush`], when a cache is dropped, and when a thread ends. It never runs in a read, never while the thread is pinned, and never within another such `Drop`.
+//! So do not change a cache while you hold a lock that a value's `Drop` takes; reads are free of that.
+//!
+//! Sessions and plain entries (without a `Drop`) come back to the thread that removed them, which makes its next ones of their memory. What waits for that is bounded:
+//! 64 KiB and 64 entries that a thread has just removed; 1 MiB for one thread and 16 MiB for the process that have come back; 256 KiB for one thread
+//! and 16 MiB for the process of free memory (beyond 16 KiB each). Values with a `Drop` wait for the next change of their thread, or for the next sweep of any cache, whichever is first.
 //!
 //! # Async code
 //!

@@ -436,7 +436,8 @@ impl MemStore {
     }
 
     /// Deletes each live session for which `f` holds, and returns how many: "log this user out everywhere". A session that is saved while
-    /// `f` looks at its former data is deleted only if it is seen again.
+    /// `f` looks at its former data is deleted only if it is seen again. While `f` runs, no memory that any cache retires is freed; between two
+    /// batches of a few buckets it is.
     pub fn delete_where(&self, mut f: impl FnMut(&[u8], &[u8]) -> bool) -> usize {
         let doomed = |record: Ref<'_, Record>| f(Record::token(record), Record::data(record));
         self.core.engine.remove_where(RemovalCause::Removed, doomed)
