@@ -456,7 +456,7 @@ impl World {
 
 /// The time of a tick: deadlines of models are ticks, so that an entry is filed under its deadline.
 pub fn at(tick: u64) -> u64 {
-    tick << 20
+    tick << 24
 }
 
 impl World {
@@ -497,7 +497,7 @@ impl World {
         let guard = epoch::pin();
         let node = self.engine.find(key.hash, |node| *node.key() == key, &guard)?;
         // Found, so it is open, and settled.
-        Some(node.meta().deadline().time() >> 20)
+        Some(node.meta().deadline().time() >> 24)
     }
 
     /// Inserts or replaces; true if something was there. With a deadline that has come nothing is there afterwards.
