@@ -245,8 +245,8 @@ impl<N: Timed> Engine<N> {
         deadline.time() != DEAD && !self.time.has_come_at(deadline.time(), now)
     }
 
-    /// Whether a node that was met on a walk is live; else it is expired (X3), or gone.
-    fn is_live(&self, node: Ref<'_, N>, guard: &Guard) -> bool {
+    /// Whether a node that was met before is live, or was until it was replaced or removed; else it is expired (X3), or gone.
+    pub fn is_live(&self, node: Ref<'_, N>, guard: &Guard) -> bool {
         loop {
             // Closed: replaced since it was met, and live until then (X10).
             if self.live_deadline(node, guard).is_some() || self.settled_deadline(node, guard).is_closed() {

@@ -3,6 +3,9 @@
 //! | label | release side | acquire side | carries |
 //! |---|---|---|---|
 //! | rename-session | the cut of the old token | a find that misses it | that the new token was put before |
+//!
+//! A renaming takes effect where it looks at the old session's deadline, and then at the clock (X9 of `engine.rs`), after it has put the new
+//! one: the old one was live then, and the new one was there.
 
 #[cfg(feature = "bytes")]
 mod bytes;
@@ -369,7 +372,8 @@ impl MemStore {
     /// Gives a live session a new token, as is done at login. False, and nothing changes, if `old` is not live or `new` is.
     ///
     /// There is no moment at which neither token finds the session; while this runs, both may. It returns with the old one gone. If the
-    /// session is deleted meanwhile, this returns false and the new token is gone too; if it is saved meanwhile, that data moves.
+    /// session is deleted or expires meanwhile, this returns false and the new token is gone too; if it is saved meanwhile, that data
+    /// moves.
     pub fn rename(&self, old: impl AsRef<[u8]>, new: impl AsRef<[u8]>, expiry: SystemTime) -> bool {
         let (old, new) = (old.as_ref(), new.as_ref());
         if old == new {
@@ -386,9 +390,9 @@ impl MemStore {
                 Written::Absent => None,
                 _ => return false,
             };
-            // Ordering: the header's [rename-session]: the new token is put, so the old one may go.
-            // By identity: what is removed is what was copied.
-            if core.engine.remove_node(source, &guard) {
+            // Ordering: the header's [rename-session]: the new token is put, so the old one may go. By identity: what is removed is
+            // what was copied. If its deadline has passed since the look, whoever looked in between found neither token: it stays so.
+            if core.engine.is_live(source, &guard) && core.engine.remove_node(source, &guard) {
                 return true;
             }
             if let Some(moved) = moved {
