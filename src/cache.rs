@@ -183,9 +183,14 @@ where
         }
     }
 
-    /// Replaces the value of a live entry by `f` of it, atomically; the deadline stays, whatever touches it meanwhile. False if there is none.
+    /// Replaces the value of a live entry by `f` of it, atomically; the time to live goes on, whatever touches it meanwhile, and the idle
+    /// time begins anew. False if there is none.
     ///
-    /// `f` runs again whenever another write of the same bucket came first.
+    /// `f` runs again whenever another write of the key came first.
+    ///
+    /// # Panics
+    ///
+    /// If `f` itself writes an entry of its own key whenever it runs, since that would never end.
     pub fn update<Q, F>(&self, key: &Q, mut f: F) -> bool
     where
         K: Borrow<Q> + Clone,
@@ -213,12 +218,19 @@ where
                 }
             };
         match core.engine.write(hash, |entry, _| entry.key().borrow() == key, &guard, None, decide) {
-            Written::Replaced => Some(()),
+            Written::Replaced(entry) => {
+                core.used(entry, &guard);
+                Some(())
+            }
             _ => None,
         }
     }
 
-    /// Decides by what is there, atomically: see [`Op`] and [`Outcome`]. `f` runs again whenever another write of the same bucket came first.
+    /// Decides by what is there, atomically: see [`Op`] and [`Outcome`]. `f` runs again whenever another write of the key came first.
+    ///
+    /// # Panics
+    ///
+    /// If `f` itself writes an entry of its own key whenever it runs, since that would never end.
     ///
     /// # Examples
     ///
@@ -368,7 +380,11 @@ where
         self.core.remove(key, &guard, |_| true).map(|entry| entry.value().clone())
     }
 
-    /// Removes a key if `f` holds for its value, atomically; true if it did. `f` runs again whenever another write came first.
+    /// Removes a key if `f` holds for its value, atomically; true if it did. `f` runs again whenever another write of the key came first.
+    ///
+    /// # Panics
+    ///
+    /// If `f` itself writes an entry of its own key whenever it runs, since that would never end.
     pub fn remove_if<Q>(&self, key: &Q, f: impl FnMut(&V) -> bool) -> bool
     where
         K: Borrow<Q>,

@@ -83,6 +83,7 @@
 
 mod cause;
 mod handled;
+mod own_key;
 mod prefetch;
 mod relief;
 #[cfg(test)]
@@ -92,6 +93,7 @@ use core::fmt;
 
 pub use self::cause::RemovalCause;
 use self::handled::Handled;
+use self::own_key::Decision;
 use crate::clock::{Stopwatch, Time};
 use crate::contain::contain;
 use crate::epoch::{self, BulkRemoval, Guard, Ref};
@@ -355,6 +357,10 @@ impl<N: Timed> Engine<N> {
     ///
     /// Lock-free; `decide` runs again only if the key's own entry has changed: another change of the bucket (`decide`'s own, perhaps)
     /// repeats just the last step.
+    ///
+    /// # Panics
+    ///
+    /// `decide` publishes an entry of its own key whenever it runs: it would do so for ever.
     pub fn write<'g>(
         &self,
         hash: u64,
@@ -370,6 +376,8 @@ impl<N: Timed> Engine<N> {
         let makes_nodes = spare.is_none();
         // Whether its node was found dead on arrival before this look at the map.
         let mut is_known_dead = false;
+        // The node that `decide` itself has published, by its address, and how often that has undone what it decided.
+        let (mut own, mut undone) = (None, 0);
         loop {
             let seat = self.map.seek(hash, |node| eq(node, spare.as_ref()), guard);
             let current = seat.node();
@@ -385,7 +393,13 @@ impl<N: Timed> Engine<N> {
                 Some((about, change)) if is_same(about, current) => change,
                 _ => {
                     is_known_dead = false;
-                    match decide(current, spare.take()) {
+                    if own.is_some() && own == current.map(|node| node.pointer().addr().get()) {
+                        own_key::undone(&mut undone);
+                    }
+                    let decision = decided.map(|_| Decision::begin(self, hash));
+                    let step = decide(current, spare.take());
+                    own = decision.and_then(|decision| decision.published());
+                    match step {
                         Step::Keep(spare) => return Written::Kept(current, spare),
                         Step::Cut => Change::Cut,
                         Step::Put(node) => {
@@ -434,6 +448,7 @@ impl<N: Timed> Engine<N> {
             };
             match self.map.put(&seat, node, guard) {
                 Ok(put) => {
+                    own_key::published(self, put.new);
                     let Some(old) = put.old else {
                         self.after_insertion(put.new, put.crowded, now, guard);
                         return Written::Inserted(put.new);
