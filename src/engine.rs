@@ -149,6 +149,8 @@ pub struct Engine<N: Timed> {
     time: Time,
     counters: Counters,
     listener: Option<Listener<N>>,
+    /// Whether the janitor's sweeps are exact.
+    is_prompt: bool,
     /// Where the next early take goes on (F7).
     early_cursor: AtomicU64,
 }
@@ -164,9 +166,15 @@ impl<N: Timed> Engine<N> {
             index: ExpiryIndex::default(),
             time,
             counters,
+            is_prompt: listener.is_some(),
             listener,
             early_cursor: AtomicU64::new(0),
         }
+    }
+
+    /// Says whether the janitor's sweeps are exact; else they are if there is a listener.
+    pub fn prompt(self, is_prompt: Option<bool>) -> Self {
+        Engine { is_prompt: is_prompt.unwrap_or(self.is_prompt), ..self }
     }
 
     /// Bytes of a table with room for so many entries; saturates.
@@ -665,6 +673,14 @@ impl<N: Timed> Engine<N> {
             });
         }
         removed
+    }
+
+    /// The janitor's sweep: removes what has expired by now, all of it if it is to be prompt, and else what stands under ticks that have come.
+    ///
+    /// A prompt one costs no more for entries that are far from their deadlines: a pile that straddles now is emptied once, and what
+    /// lives goes to finer ones, each of them 1/64 as long. So a record is filed log64(lifetime) times at most, however often this runs.
+    pub fn sweep_due(&self, go_on: impl Fn() -> bool) -> usize {
+        self.sweep(self.is_prompt, go_on)
     }
 
     /// Removes every entry that has expired by now, piece by piece while `go_on` says so; returns how many it removed.

@@ -91,7 +91,7 @@ impl StoreCore {
     }
 
     pub(crate) fn sweep_due(&self, go_on: impl Fn() -> bool) {
-        self.engine.sweep(false, go_on);
+        self.engine.sweep_due(go_on);
     }
 
     #[inline]

@@ -39,7 +39,7 @@ where
     }
 
     pub(crate) fn sweep_due(&self, go_on: impl Fn() -> bool) {
-        self.engine.sweep(false, go_on);
+        self.engine.sweep_due(go_on);
     }
 
     /// Where a time to live that begins now ends; the default one if None.
