@@ -212,11 +212,60 @@ impl MemStore {
     /// The data of a live session, and when it expires: what it was saved with, up to a setting of the wall clock since. A session that never
     /// expires has a time some 290 years ahead.
     pub fn find_with_expiry(&self, token: impl AsRef<[u8]>) -> Option<(SessionData, SystemTime)> {
+        let found = self.peek_with_expiry(token);
+        self.core.count(found.is_some());
+        found
+    }
+
+    /// The data of a live session, as [`find`](Self::find) returns it, without a trace in [`Stats`]: for an administrator's page, or a test.
+    ///
+    /// # Complexity
+    ///
+    /// As [`find`](Self::find).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use fleeting::MemStore;
+    ///
+    /// let store = MemStore::new(Duration::from_secs(1));
+    /// store.save_for("token", b"user=7", Duration::from_secs(60));
+    /// assert_eq!(store.peek("token").as_deref(), Some(&b"user=7"[..]));
+    /// assert!(store.peek("another").is_none());
+    /// assert_eq!((store.stats().hits, store.stats().misses), (0, 0));
+    /// ```
+    pub fn peek(&self, token: impl AsRef<[u8]>) -> Option<SessionData> {
+        let guard = epoch::pin();
+        let record = self.core.look(token.as_ref(), &guard)?;
+        Some(SessionData(Shared::new(record)))
+    }
+
+    /// The data of a live session and when it expires, as [`find_with_expiry`](Self::find_with_expiry) returns them, without a trace in [`Stats`].
+    ///
+    /// # Complexity
+    ///
+    /// As [`find`](Self::find), and a reading of both clocks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use fleeting::MemStore;
+    ///
+    /// let store = MemStore::new(Duration::from_secs(1));
+    /// store.save_for("token", b"user=7", Duration::from_secs(60));
+    /// let (data, expiry) = store.peek_with_expiry("token").expect("just saved");
+    /// assert_eq!(&*data, b"user=7");
+    /// assert!(expiry <= SystemTime::now() + Duration::from_secs(61));
+    /// assert_eq!(store.stats().hits, 0);
+    /// ```
+    pub fn peek_with_expiry(&self, token: impl AsRef<[u8]>) -> Option<(SessionData, SystemTime)> {
         let guard = epoch::pin();
         let (core, token) = (&*self.core, token.as_ref());
-        let found = core.engine.find_with_deadline(core.hash(token), |record| Record::token(record) == token, &guard);
-        core.count(found.is_some());
-        let (record, deadline) = found?;
+        let hash = core.hash(token);
+        let (record, deadline) =
+            core.engine.find_with_deadline(hash, |record| Record::token(record) == token, &guard)?;
         Some((SessionData(Shared::new(record)), core.engine.time().system_time(deadline)))
     }
 
@@ -418,8 +467,42 @@ impl MemStore {
     }
 
     /// Iterates over the live sessions: no lock, no snapshot, and nobody waits for it. A session that is there throughout is seen exactly
-    /// once; one that comes or goes meanwhile may be.
+    /// once; one that comes or goes meanwhile may be. Counts in no statistic.
     pub fn iter(&self) -> impl Iterator<Item = (Token, SessionData)> {
+        self.visit(|record, _| Some((Token(Shared::new(record)), SessionData(Shared::new(record)))))
+    }
+
+    /// Iterates over the live sessions as [`iter`](Self::iter) does, and tells when each expires. Counts in no statistic.
+    ///
+    /// # Complexity
+    ///
+    /// A reading of both clocks a session, beside what [`iter`](Self::iter) costs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use fleeting::MemStore;
+    ///
+    /// let store = MemStore::new(Duration::from_secs(1));
+    /// let expiry = SystemTime::now() + Duration::from_secs(3600);
+    /// store.save("token", b"user=7", expiry);
+    /// for (token, data, expires) in store.iter_with_expiry() {
+    ///     assert_eq!((&*token, &*data), (&b"token"[..], &b"user=7"[..]));
+    ///     assert!(expires + Duration::from_secs(1) > expiry && expires < expiry + Duration::from_secs(1));
+    /// }
+    /// ```
+    pub fn iter_with_expiry(&self) -> impl Iterator<Item = (Token, SessionData, SystemTime)> {
+        let engine = &self.core.engine;
+        self.visit(|record, guard| {
+            let deadline = engine.settled_deadline(record, guard).time();
+            let expiry = (deadline != DEAD).then(|| engine.time().system_time(deadline))?;
+            Some((Token(Shared::new(record)), SessionData(Shared::new(record)), expiry))
+        })
+    }
+
+    /// Iterates over what `item` makes of each live session; None is one that has expired since it was met. Pins anew every few buckets.
+    fn visit<T>(&self, item: impl Fn(Ref<'_, Record>, &Guard) -> Option<T>) -> impl Iterator<Item = T> {
         let mut from = Some(0);
         std::iter::from_fn(move || {
             let start = from?;
