@@ -60,9 +60,9 @@ where
 /// What [`Cache::compute`] does with what it found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Op<V> {
-    /// Nothing.
+    /// Nothing; the idle time goes on, too.
     Keep,
-    /// Puts this value: with the deadline of the live entry, or as a new entry with the default time to live.
+    /// Puts this value: with the time to live of the live entry, which goes on, or as a new entry with the default one. The idle time begins anew.
     Put(V),
     /// Puts this value, to live this long.
     PutWithTtl(V, Duration),
@@ -285,9 +285,13 @@ where
             Written::Kept(Some(_), _) => Outcome::Kept,
             Written::Kept(None, _) | Written::Absent => Outcome::Absent,
             Written::Inserted(_) => Outcome::Inserted,
+            Written::Replaced(entry) => {
+                core.used(entry, &guard);
+                Outcome::Replaced
+            }
             // Stillborn: the closure has been told of an entry that was gone, perhaps, and cannot be asked anew without the key, which is
             // in the new one: this is where X10 falls short.
-            Written::Replaced | Written::Stillborn => Outcome::Replaced,
+            Written::Stillborn => Outcome::Replaced,
             Written::Removed(_) => Outcome::Removed,
         }
     }
@@ -296,6 +300,8 @@ where
     ///
     /// If `f` panics, the panic goes to its caller, and one of those who wait runs its own. An `f` that asks for its own key runs nested.
     /// A value that is dead on arrival (a time to live of zero) is returned, but not kept.
+    ///
+    /// A call counts once in [`Stats`]: as a miss if it found no value at first, though it waited and then shared another's.
     pub fn get_or_insert_with(&self, key: K, f: impl FnOnce() -> V) -> V
     where
         V: Clone,
@@ -316,12 +322,19 @@ where
         V: Clone,
     {
         let core = &*self.core;
+        let mut looked = self.get(&key);
         loop {
-            if let Some(value) = self.get(&key) {
+            if let Some(value) = looked {
                 return Ok(value);
             }
             let part = core.flights.join(core.hash(&key));
             if matches!(part, Part::Waited) {
+                // A use, but one that is counted already, as a miss.
+                let guard = epoch::pin();
+                looked = core.look(&key, &guard).map(|entry| {
+                    core.used(entry, &guard);
+                    entry.value().clone()
+                });
                 continue;
             }
             // Another leader may have landed between the look and the join.
@@ -403,7 +416,7 @@ where
         self.core.engine.remove_where(RemovalCause::Cleared, |_| true);
     }
 
-    /// Adds to an integer, atomically; the deadline stays. The new value; None, and nothing changes, if there is no live entry or the sum overflows.
+    /// Adds to an integer, atomically; the time to live goes on, and the idle time begins anew. The new value; None, and nothing changes, if there is no live entry or the sum overflows.
     pub fn increment<Q>(&self, key: &Q, by: V) -> Option<V>
     where
         K: Borrow<Q> + Clone,
@@ -413,7 +426,7 @@ where
         self.calculate(key, |value| value.plus(by))
     }
 
-    /// Subtracts from an integer, atomically; the deadline stays. The new value; None, and nothing changes, if there is no live entry or it overflows.
+    /// Subtracts from an integer, atomically; the time to live goes on, and the idle time begins anew. The new value; None, and nothing changes, if there is no live entry or it overflows.
     pub fn decrement<Q>(&self, key: &Q, by: V) -> Option<V>
     where
         K: Borrow<Q> + Clone,

@@ -122,7 +122,7 @@ pub enum Step<N: Timed> {
 pub enum Written<'g, N: Timed> {
     Kept(Option<Ref<'g, N>>, Option<Owned<N>>),
     Inserted(Ref<'g, N>),
-    Replaced,
+    Replaced(Ref<'g, N>),
     /// The deadline that the new node inherited had come, perhaps before `decide` was told of the old one (X10): both are gone, and the
     /// key was absent.
     Stillborn,
@@ -462,7 +462,7 @@ impl<N: Timed> Engine<N> {
                         return Written::Inserted(put.new);
                     };
                     if self.after_replacement(put.new, old, change, now, guard) {
-                        return Written::Replaced;
+                        return Written::Replaced(put.new);
                     }
                     // X1: it is out before anyone says so.
                     self.cut_node(put.new, RemovalCause::Expired, guard);

@@ -26,6 +26,7 @@ use crate::builder::MemStoreBuilder;
 use crate::engine::{Engine, RemovalCause, Step, VISIT, Written, spread};
 use crate::epoch::{self, Guard, Ref};
 use crate::error::{Conflict, TokenTaken, TooLong};
+use crate::expiry::DEAD;
 use crate::janitor::Janitor;
 use crate::map::{Node, Owned, Record, Shared};
 use crate::stats::{Count, Stats};
@@ -508,9 +509,7 @@ impl MemStore {
             let start = from?;
             let guard = epoch::pin();
             let mut batch = Vec::new();
-            from = self.core.engine.visit(start, VISIT, &guard, |record| {
-                batch.push((Token(Shared::new(record)), SessionData(Shared::new(record))));
-            });
+            from = self.core.engine.visit(start, VISIT, &guard, |record| batch.extend(item(record, &guard)));
             Some(batch)
         })
         .flatten()

@@ -530,7 +530,7 @@ impl World {
         );
         match written {
             Written::Kept(..) => None,
-            Written::Replaced => Some(true),
+            Written::Replaced(_) => Some(true),
             Written::Inserted(..) | Written::Absent => Some(false),
             Written::Removed(..) => Some(true),
             Written::Stillborn => unreachable!("inherits nothing"),
@@ -549,7 +549,7 @@ impl World {
             }
         };
         let written = self.engine.write(key.hash, |node, _| *node.key() == key, &guard, None, decide);
-        matches!(written, Written::Replaced)
+        matches!(written, Written::Replaced(_))
     }
 
     /// Removes a live entry.
