@@ -13,9 +13,9 @@ use crate::sync::thread_local;
 
 thread_local! {
     /// How many decisions are noted: all that a write looks at, unless there are any.
-    static DEPTH: Cell<usize> = const { Cell::new(0) };
+    static DEPTH: Cell<usize> = Cell::default();
     /// The decisions that run, the innermost last.
-    static DECISIONS: RefCell<Vec<Noted>> = const { RefCell::new(Vec::new()) };
+    static DECISIONS: RefCell<Vec<Noted>> = RefCell::default();
 }
 
 /// Decisions, after the first, that a closure may undo.
