@@ -152,10 +152,13 @@ impl Model {
 /// One step of an operation: what the model does, and answers.
 type Step = Box<dyn Fn(&mut Model) -> String>;
 
-/// An operation: what is asked of the subject, which answers once for each step.
+/// What is asked of the subject, which answers once for each step.
+type Ask<S> = Box<dyn Fn(&S) -> Vec<String>>;
+
+/// An operation.
 struct Operation<S> {
     name: String,
-    ask: Box<dyn Fn(&S) -> Vec<String>>,
+    ask: Ask<S>,
     steps: Vec<Step>,
     /// Whether a later step takes effect at no earlier a time.
     in_order: bool,
@@ -361,7 +364,10 @@ fn store_operations() -> Vec<Operation<Store>> {
             "delete_where",
             |s: &Store| {
                 let mut seen = [false; 2];
-                s.store.delete_where(|token, _| std::mem::replace(&mut seen[usize::from(token[0])], true) || true);
+                s.store.delete_where(|token, _| {
+                    seen[usize::from(token[0])] = true;
+                    true
+                });
                 seen
             },
             |model, key| model.remove(key).is_some(),
