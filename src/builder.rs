@@ -137,16 +137,16 @@ where
         self
     }
 
-    /// Entries that are neither read nor written for this long expire, however much of their time to live is left. Each hit, and each
-    /// update, costs one more CAS.
+    /// Entries that are neither read nor written for this long expire, however much of their time to live is left.
+    /// Each hit, and each update, costs one more CAS.
     pub fn time_to_idle(mut self, idle: Duration) -> Self {
         self.time_to_idle = Some(idle);
         self
     }
 
     /// How often the janitor removes what has expired: one second unless told otherwise, at least a millisecond. Zero starts no thread:
-    /// [`Cache::sweep`] is then the caller's. Without a removal callback the janitor may leave an entry for longer: see
-    /// [`prompt_expiry`](Self::prompt_expiry).
+    /// [`Cache::sweep`] is then the caller's. Without a removal callback the janitor may leave an entry for longer:
+    /// see [`prompt_expiry`](Self::prompt_expiry).
     pub fn cleanup_interval(mut self, interval: Duration) -> Self {
         self.config.cleanup_interval = interval;
         self
@@ -158,18 +158,20 @@ where
         self
     }
 
-    /// Calls `f` once for each entry that leaves, on the thread that removed it. An entry that expires leaves within one
-    /// [`cleanup_interval`](Self::cleanup_interval), and the time that the sweep takes. A panic is contained and counted. `f` may use the
+    /// Calls `f` once for each entry that leaves, on the thread that removed it. An entry that expires leaves within
+    /// one [`cleanup_interval`](Self::cleanup_interval), and the time that the sweep takes. A panic is contained and
+    /// counted. `f` may use the
     /// cache; hold it by a [`WeakCache`](crate::WeakCache) there, since a cache that its own callback owns is never dropped.
     pub fn on_removal(mut self, f: impl Fn(&K, &V, RemovalCause) + Send + Sync + 'static) -> Self {
         self.listener = Some(Box::new(move |entry, cause| f(entry.key(), entry.value(), cause)));
         self
     }
 
-    /// Whether the janitor removes each entry within one [`cleanup_interval`](Self::cleanup_interval) of its deadline. It does by default if
-    /// there is a removal callback. Otherwise it may leave an expired entry in memory for up to 1/64 of its time to live more
-    /// (18 minutes for a day, 10 hours for 30 days; 17 ms at least), which saves work: it looks at each entry once, rather than up to five times
-    /// for a lifetime of a month. An expired entry is never returned, either way.
+    /// Whether the janitor removes each entry within one [`cleanup_interval`](Self::cleanup_interval) of its
+    /// deadline. It does by default if there is a removal callback. Otherwise it may leave an expired entry in
+    /// memory for up to 1/64 of its time to live more (18 minutes for a day, 10 hours for 30 days; 17 ms at least),
+    /// which saves work: it looks at each entry once, rather than up to five times for a lifetime of a month. An
+    /// expired entry is never returned, either way.
     ///
     /// # Examples
     ///
@@ -254,7 +256,8 @@ impl fmt::Debug for MemStoreBuilder {
 
 impl MemStoreBuilder {
     /// How often the janitor removes what has expired: one second unless told otherwise, at least a millisecond. Zero starts no thread.
-    /// Without a removal callback the janitor may leave a session for longer: see [`prompt_expiry`](Self::prompt_expiry).
+    /// Without a removal callback the janitor may leave a session for longer: see
+    /// [`prompt_expiry`](Self::prompt_expiry).
     pub fn cleanup_interval(mut self, interval: Duration) -> Self {
         self.config.cleanup_interval = interval;
         self
@@ -266,17 +269,19 @@ impl MemStoreBuilder {
         self
     }
 
-    /// Calls `f` with token and data of each session that leaves, on the thread that removed it. A session that expires leaves within one
-    /// [`cleanup_interval`](Self::cleanup_interval), and the time that the sweep takes. A panic is contained and counted.
+    /// Calls `f` with token and data of each session that leaves, on the thread that removed it. A session that
+    /// expires leaves within one [`cleanup_interval`](Self::cleanup_interval), and the time that the sweep takes. A
+    /// panic is contained and counted.
     pub fn on_removal(mut self, f: impl Fn(&[u8], &[u8], RemovalCause) + Send + Sync + 'static) -> Self {
         self.listener = Some(Box::new(move |record, cause| f(Record::token(record), Record::data(record), cause)));
         self
     }
 
-    /// Whether the janitor removes each session within one [`cleanup_interval`](Self::cleanup_interval) of its expiry. It does by
-    /// default if there is a removal callback. Otherwise it may leave an expired session in memory for up to 1/64 of its time to live more
-    /// (18 minutes for a day, 10 hours for 30 days; 17 ms at least), which saves work: it looks at each session once, rather than up to five times
-    /// for a lifetime of a month. An expired session is never returned, either way.
+    /// Whether the janitor removes each session within one [`cleanup_interval`](Self::cleanup_interval) of its
+    /// expiry. It does by default if there is a removal callback. Otherwise it may leave an expired session in
+    /// memory for up to 1/64 of its time to live more (18 minutes for a day, 10 hours for 30 days; 17 ms at least),
+    /// which saves work: it looks at each session once, rather than up to five times for a lifetime of a month. An
+    /// expired session is never returned, either way.
     ///
     /// # Examples
     ///

@@ -62,7 +62,8 @@ where
 pub enum Op<V> {
     /// Nothing; the idle time goes on, too.
     Keep,
-    /// Puts this value: with the time to live of the live entry, which goes on, or as a new entry with the default one. The idle time begins anew.
+    /// Puts this value: with the time to live of the live entry, which goes on, or as a new entry with the default
+    /// one. The idle time begins anew.
     Put(V),
     /// Puts this value, to live this long.
     PutWithTtl(V, Duration),
@@ -183,8 +184,8 @@ where
         }
     }
 
-    /// Replaces the value of a live entry by `f` of it, atomically; the time to live goes on, whatever touches it meanwhile, and the idle
-    /// time begins anew. False if there is none.
+    /// Replaces the value of a live entry by `f` of it, atomically; the time to live goes on, whatever touches it
+    /// meanwhile, and the idle time begins anew. False if there is none.
     ///
     /// `f` runs again whenever another write of the key came first.
     ///
@@ -226,7 +227,8 @@ where
         }
     }
 
-    /// Decides by what is there, atomically: see [`Op`] and [`Outcome`]. `f` runs again whenever another write of the key came first.
+    /// Decides by what is there, atomically: see [`Op`] and [`Outcome`]. `f` runs again whenever another write of
+    /// the key came first.
     ///
     /// # Panics
     ///
@@ -301,7 +303,8 @@ where
     /// If `f` panics, the panic goes to its caller, and one of those who wait runs its own. An `f` that asks for its own key runs nested.
     /// A value that is dead on arrival (a time to live of zero) is returned, but not kept.
     ///
-    /// A call counts once in [`Stats`]: as a miss if it found no value at first, though it waited and then shared another's.
+    /// A call counts once in [`Stats`]: as a miss if it found no value at first, though it waited and then shared
+    /// another's.
     pub fn get_or_insert_with(&self, key: K, f: impl FnOnce() -> V) -> V
     where
         V: Clone,
@@ -393,7 +396,8 @@ where
         self.core.remove(key, &guard, |_| true).map(|entry| entry.value().clone())
     }
 
-    /// Removes a key if `f` holds for its value, atomically; true if it did. `f` runs again whenever another write of the key came first.
+    /// Removes a key if `f` holds for its value, atomically; true if it did. `f` runs again whenever another write
+    /// of the key came first.
     ///
     /// # Panics
     ///
@@ -416,7 +420,8 @@ where
         self.core.engine.remove_where(RemovalCause::Cleared, |_| true);
     }
 
-    /// Adds to an integer, atomically; the time to live goes on, and the idle time begins anew. The new value; None, and nothing changes, if there is no live entry or the sum overflows.
+    /// Adds to an integer, atomically; the time to live goes on, and the idle time begins anew. The new value; None,
+    /// and nothing changes, if there is no live entry or the sum overflows.
     pub fn increment<Q>(&self, key: &Q, by: V) -> Option<V>
     where
         K: Borrow<Q> + Clone,
@@ -426,7 +431,8 @@ where
         self.calculate(key, |value| value.plus(by))
     }
 
-    /// Subtracts from an integer, atomically; the time to live goes on, and the idle time begins anew. The new value; None, and nothing changes, if there is no live entry or it overflows.
+    /// Subtracts from an integer, atomically; the time to live goes on, and the idle time begins anew. The new
+    /// value; None, and nothing changes, if there is no live entry or it overflows.
     pub fn decrement<Q>(&self, key: &Q, by: V) -> Option<V>
     where
         K: Borrow<Q> + Clone,

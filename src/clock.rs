@@ -4,19 +4,22 @@
 //! A hit compares its deadline with the *coarse* clock (about 6 ns on Linux, against 22 to 45 for `Instant::now`
 //! on a virtual machine), and reads the precise one only if the deadline is nearer than [`MARGIN`]: so expiry is exact.
 //!
-//! No entry expires early: a time to live that is counted from the coarse clock has two of its ticks added, and where two clocks are read
-//! for one moment, they are read in the order in which the time in between makes deadlines later.
+//! No entry expires early: a time to live that is counted from the coarse clock has two of its ticks added, and
+//! where two clocks are read for one moment, they are read in the order in which the time in between makes deadlines
+//! later.
 //!
 //! # Time asleep
 //!
-//! Linux has a clock that counts the time that the machine sleeps (`CLOCK_BOOTTIME`), and no coarse form of it. It is the monotonic clock and
-//! a sum that changes only when the machine wakes up. So each reading here is one of a monotonic clock, and that sum. The process
-//! knows one sum, which each thread measures anew once in a tick of the coarse clock:
+//! Linux has a clock that counts the time that the machine sleeps (`CLOCK_BOOTTIME`), and no coarse form of it. It
+//! is the monotonic clock and a sum that changes only when the machine wakes up. So each reading here is one of a
+//! monotonic clock, and that sum. The process knows one sum, which each thread measures anew once in a tick of the
+//! coarse clock:
 //!
-//! * A tick passes between a thread's last operation before the machine sleeps and its first one after that, since the system first stops all processes,
-//!   which takes longer. So that first one measures, and counts the sleep: there is no stale time.
-//! * The sum is measured from below, and taken over only if it has grown by a millisecond: between two sleeps it does not change at all, so
-//!   that no deadline comes early by the better of two measurements.
+//! * A tick passes between a thread's last operation before the machine sleeps and its first one after that, since
+//!   the system first stops all processes, which takes longer. So that first one measures, and counts the sleep:
+//!   there is no stale time.
+//! * The sum is measured from below, and taken over only if it has grown by a millisecond: between two sleeps it
+//!   does not change at all, so that no deadline comes early by the better of two measurements.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -29,8 +32,8 @@ use crate::expiry::NEVER;
 /// miss some. A deadline nearer than this is compared with the precise clock.
 const MARGIN: u64 = 64_000_000;
 
-/// A time to live shorter than this is counted from the precise clock; a longer one from the coarse clock, and two of its ticks
-/// (8 ms, usually) more, since it may be so far behind.
+/// A time to live shorter than this is counted from the precise clock; a longer one from the coarse clock, and two
+/// of its ticks (8 ms, usually) more, since it may be so far behind.
 const COARSE_TTL: Duration = Duration::from_secs(2);
 
 /// A source of monotonic time, and of the wall-clock time that goes with it.
@@ -40,8 +43,8 @@ pub trait Clock: Send + Sync + 'static {
     /// Time since the clock's origin. Never goes back.
     fn elapsed(&self) -> Duration;
 
-    /// The instant of the origin: an `Instant` is so far from it as `elapsed` will be then. For a clock that goes on while `Instant`s stand still, it moves
-    /// back meanwhile.
+    /// The instant of the origin: an `Instant` is so far from it as `elapsed` will be then. For a clock that goes on
+    /// while `Instant`s stand still, it moves back meanwhile.
     fn origin(&self) -> Instant;
 
     /// A cheaper reading: never ahead of [`elapsed`](Self::elapsed), and at most 64 ms behind.
@@ -49,8 +52,9 @@ pub trait Clock: Send + Sync + 'static {
         self.elapsed()
     }
 
-    /// One moment, by the monotonic clock and by the wall clock: both may be as far behind as [`coarse_elapsed`](Self::coarse_elapsed), and no further. Where they are
-    /// read one after the other, the wall clock comes first, so that no expiry comes early.
+    /// One moment, by the monotonic clock and by the wall clock: both may be as far behind as
+    /// [`coarse_elapsed`](Self::coarse_elapsed), and no further. Where they are read one after the other, the wall
+    /// clock comes first, so that no expiry comes early.
     fn with_system_time(&self) -> (Duration, SystemTime) {
         let wall = SystemTime::now();
         (self.elapsed(), wall)
@@ -61,12 +65,14 @@ pub trait Clock: Send + Sync + 'static {
 ///
 /// # Time asleep
 ///
-/// On Linux and Android, with feature `coarse-clock` (a default one), the time that the machine sleeps counts: what was saved for half an hour is gone after a
-/// suspension of eight. An `Instant` does not count it, there. A deadline that is given as one (`insert_until`) is as far ahead as it is at the call, and comes
-/// earlier by what the machine sleeps before; one that is told (`get_with_deadline`) is what it would be without another sleep.
+/// On Linux and Android, with feature `coarse-clock` (a default one), the time that the machine sleeps counts: what
+/// was saved for half an hour is gone after a suspension of eight. An `Instant` does not count it, there. A deadline
+/// that is given as one (`insert_until`) is as far ahead as it is at the call, and comes earlier by what the machine
+/// sleeps before; one that is told (`get_with_deadline`) is what it would be without another sleep.
 ///
-/// Without that feature, and elsewhere, the clock is `Instant`: whether that counts the time asleep is up to the system (on macOS and iOS it does not, on
-/// Windows it does). Expiries by the wall clock are kept on the same clock: where it does not count the time asleep, they come later by it.
+/// Without that feature, and elsewhere, the clock is `Instant`: whether that counts the time asleep is up to the
+/// system (on macOS and iOS it does not, on Windows it does). Expiries by the wall clock are kept on the same clock:
+/// where it does not count the time asleep, they come later by it.
 ///
 /// A virtual machine that its host stops is not asleep: what its clocks then count is up to the host.
 #[derive(Clone, Debug)]
@@ -282,7 +288,8 @@ impl Time {
         deadline <= coarse || (deadline - coarse <= MARGIN && deadline <= self.now())
     }
 
-    /// The deadline at the end of a time to live that begins now. Not early; late by two ticks of the coarse clock at most.
+    /// The deadline at the end of a time to live that begins now. Not early; late by two ticks of the coarse clock
+    /// at most.
     pub fn after(&self, ttl: Duration) -> u64 {
         let now = match &self.source {
             Source::System(clock) if ttl >= COARSE_TTL => clock.coarse() + clock.behind(),
@@ -292,7 +299,8 @@ impl Time {
         now.saturating_add(nanoseconds(ttl)).min(NEVER)
     }
 
-    /// The deadline at an instant, if the machine does not sleep before; [`DEAD`](crate::expiry::DEAD) if it is not after the origin.
+    /// The deadline at an instant, if the machine does not sleep before; [`DEAD`](crate::expiry::DEAD) if it is not
+    /// after the origin.
     pub fn at_instant(&self, instant: Instant) -> u64 {
         nanoseconds(instant.saturating_duration_since(self.clock().origin()))
     }
@@ -441,7 +449,8 @@ mod tests {
         }
     }
 
-    /// Catches a time to live that is counted from a coarse clock that is behind by nobody knows what: it would end early.
+    /// Catches a time to live that is counted from a coarse clock that is behind by nobody knows what: it would end
+    /// early.
     #[test]
     fn a_time_to_live_by_a_clock_of_the_users_begins_at_the_precise_time() {
         let (time, elapsed, _) = lagging(MARGIN);
@@ -454,8 +463,8 @@ mod tests {
         assert_eq!(time.after(Duration::MAX), NEVER);
     }
 
-    /// Catches a time to live that ends early by the system's clocks, and one that ends late by more than two ticks, whatever moment of a tick
-    /// it begins at.
+    /// Catches a time to live that ends early by the system's clocks, and one that ends late by more than two ticks,
+    /// whatever moment of a tick it begins at.
     #[cfg(all(feature = "coarse-clock", any(target_os = "linux", target_os = "android")))]
     #[test]
     fn a_time_to_live_by_the_system_clock_is_not_early() {
@@ -541,7 +550,8 @@ mod tests {
         const TICK: u64 = 4_000_000;
         const HOUR: u64 = 3_600_000_000_000;
 
-        /// Catches a sleep that is not counted by the first reading after it, on any thread, and one that is counted twice.
+        /// Catches a sleep that is not counted by the first reading after it, on any thread, and one that is counted
+        /// twice.
         #[test]
         fn a_sleep_counts_at_once() {
             let (known, threads) = (AtomicU64::new(0), [Thread::default(), Thread::default(), Thread::default()]);
@@ -559,7 +569,8 @@ mod tests {
             assert_eq!(threads[0].slept(coarse + HOLDS, &known, truth), (truth, true));
         }
 
-        /// Catches a time asleep that follows the errors of measurements, so that deadlines come early by them, or that shrinks.
+        /// Catches a time asleep that follows the errors of measurements, so that deadlines come early by them, or
+        /// that shrinks.
         #[test]
         fn a_better_measurement_is_no_sleep() {
             let (known, one, other) = (AtomicU64::new(0), Thread::default(), Thread::default());

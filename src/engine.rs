@@ -255,7 +255,8 @@ impl<N: Timed> Engine<N> {
         deadline.time() != DEAD && !self.time.has_come_at(deadline.time(), now)
     }
 
-    /// Whether a node that was met before is live, or was until it was replaced or removed; else it is expired (X3), or gone.
+    /// Whether a node that was met before is live, or was until it was replaced or removed; else it is expired (X3),
+    /// or gone.
     pub fn is_live(&self, node: Ref<'_, N>, guard: &Guard) -> bool {
         loop {
             // Closed: replaced since it was met, and live until then (X10).
@@ -384,7 +385,8 @@ impl<N: Timed> Engine<N> {
         let makes_nodes = spare.is_none();
         // Whether its node was found dead on arrival before this look at the map.
         let mut is_known_dead = false;
-        // The node that `decide` itself has published, by its address, and how often that has undone what it decided.
+        // The node that `decide` itself has published, by its address, and how often that has undone what it
+        // decided.
         let (mut own, mut undone) = (None, 0);
         loop {
             let seat = self.map.seek(hash, |node| eq(node, spare.as_ref()), guard);
@@ -675,10 +677,12 @@ impl<N: Timed> Engine<N> {
         removed
     }
 
-    /// The janitor's sweep: removes what has expired by now, all of it if it is to be prompt, and else what stands under ticks that have come.
+    /// The janitor's sweep: removes what has expired by now, all of it if it is to be prompt, and else what stands
+    /// under ticks that have come.
     ///
-    /// A prompt one costs no more for entries that are far from their deadlines: a pile that straddles now is emptied once, and what
-    /// lives goes to finer ones, each of them 1/64 as long. So a record is filed log64(lifetime) times at most, however often this runs.
+    /// A prompt one costs no more for entries that are far from their deadlines: a pile that straddles now is
+    /// emptied once, and what lives goes to finer ones, each of them 1/64 as long. So a record is filed
+    /// log64(lifetime) times at most, however often this runs.
     pub fn sweep_due(&self, go_on: impl Fn() -> bool) -> usize {
         self.sweep(self.is_prompt, go_on)
     }

@@ -4,8 +4,8 @@
 //! |---|---|---|---|
 //! | rename-session | the cut of the old token | a find that misses it | that the new token was put before |
 //!
-//! A renaming takes effect where it looks at the old session's deadline, and then at the clock (X9 of `engine.rs`), after it has put the new
-//! one: the old one was live then, and the new one was there.
+//! A renaming takes effect where it looks at the old session's deadline, and then at the clock (X9 of `engine.rs`),
+//! after it has put the new one: the old one was live then, and the new one was there.
 
 #[cfg(feature = "bytes")]
 mod bytes;
@@ -218,7 +218,8 @@ impl MemStore {
         found
     }
 
-    /// The data of a live session, as [`find`](Self::find) returns it, without a trace in [`Stats`]: for an administrator's page, or a test.
+    /// The data of a live session, as [`find`](Self::find) returns it, without a trace in [`Stats`]: for an
+    /// administrator's page, or a test.
     ///
     /// # Complexity
     ///
@@ -242,7 +243,8 @@ impl MemStore {
         Some(SessionData(Shared::new(record)))
     }
 
-    /// The data of a live session and when it expires, as [`find_with_expiry`](Self::find_with_expiry) returns them, without a trace in [`Stats`].
+    /// The data of a live session and when it expires, as [`find_with_expiry`](Self::find_with_expiry) returns them,
+    /// without a trace in [`Stats`].
     ///
     /// # Complexity
     ///
@@ -422,8 +424,8 @@ impl MemStore {
     /// Gives a live session a new token, as is done at login. False, and nothing changes, if `old` is not live or `new` is.
     ///
     /// There is no moment at which neither token finds the session; while this runs, both may. It returns with the old one gone. If the
-    /// session is deleted or expires meanwhile, this returns false and the new token is gone too; if it is saved meanwhile, that data
-    /// moves.
+    /// session is deleted or expires meanwhile, this returns false and the new token is gone too; if it is saved
+    /// meanwhile, that data moves.
     pub fn rename(&self, old: impl AsRef<[u8]>, new: impl AsRef<[u8]>, expiry: SystemTime) -> bool {
         let (old, new) = (old.as_ref(), new.as_ref());
         if old == new {
@@ -440,8 +442,9 @@ impl MemStore {
                 Written::Absent => None,
                 _ => return false,
             };
-            // Ordering: the header's [rename-session]: the new token is put, so the old one may go. By identity: what is removed is
-            // what was copied. If its deadline has passed since the look, whoever looked in between found neither token: it stays so.
+            // Ordering: the header's [rename-session]: the new token is put, so the old one may go. By identity:
+            // what is removed is what was copied. If its deadline has passed since the look, whoever looked in
+            // between found neither token: it stays so.
             if core.engine.is_live(source, &guard) && core.engine.remove_node(source, &guard) {
                 return true;
             }
@@ -473,7 +476,8 @@ impl MemStore {
         self.visit(|record, _| Some((Token(Shared::new(record)), SessionData(Shared::new(record)))))
     }
 
-    /// Iterates over the live sessions as [`iter`](Self::iter) does, and tells when each expires. Counts in no statistic.
+    /// Iterates over the live sessions as [`iter`](Self::iter) does, and tells when each expires. Counts in no
+    /// statistic.
     ///
     /// # Complexity
     ///
@@ -502,7 +506,8 @@ impl MemStore {
         })
     }
 
-    /// Iterates over what `item` makes of each live session; None is one that has expired since it was met. Pins anew every few buckets.
+    /// Iterates over what `item` makes of each live session; None is one that has expired since it was met. Pins
+    /// anew every few buckets.
     fn visit<T>(&self, item: impl Fn(Ref<'_, Record>, &Guard) -> Option<T>) -> impl Iterator<Item = T> {
         let mut from = Some(0);
         std::iter::from_fn(move || {

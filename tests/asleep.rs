@@ -1,6 +1,6 @@
-//! Time that the machine sleeps counts: by a process that enters a time namespace whose boot-time clock is eight hours ahead of the
-//! former one's, as it is after a suspension. Where the system gives no such namespace, a line says so. Without libtest, whose threads the
-//! system does not let in.
+//! Time that the machine sleeps counts: by a process that enters a time namespace whose boot-time clock is eight
+//! hours ahead of the former one's, as it is after a suspension. Where the system gives no such namespace, a line
+//! says so. Without libtest, whose threads the system does not let in.
 
 #![allow(unsafe_code, reason = "rustix's `unshare_unsafe`")]
 
@@ -36,7 +36,8 @@ mod linux {
         Ok(move_into_link_name_space(namespace.as_fd(), Some(LinkNameSpaceType::Time))?)
     }
 
-    /// Catches sessions that outlive a night, deadlines given as an `Instant` that come hours early after one, and a clock that goes back.
+    /// Catches sessions that outlive a night, deadlines given as an `Instant` that come hours early after one, and a
+    /// clock that goes back.
     pub fn main() {
         let cache: Cache<&str, u32> = Cache::builder().cleanup_interval(Duration::ZERO).build().expect("plain");
         let store = MemStore::builder().cleanup_interval(Duration::ZERO).build().expect("plain");

@@ -1,8 +1,10 @@
-//! A clock that jumps at each of its readings in turn: every operation, on two keys, while deadlines pass in the midst of it.
+//! A clock that jumps at each of its readings in turn: every operation, on two keys, while deadlines pass in the
+//! midst of it.
 //!
-//! The clock shows one time, and from its n-th reading within an operation on a later one, by which some of the deadlines have passed: for each n,
-//! until the operation reads it less often. What is answered, and what is there afterwards, must be as if the operation had happened
-//! at once at the earlier time, or at the later one. A walk over both keys is one operation for each.
+//! The clock shows one time, and from its n-th reading within an operation on a later one, by which some of the
+//! deadlines have passed: for each n, until the operation reads it less often. What is answered, and what is there
+//! afterwards, must be as if the operation had happened at once at the earlier time, or at the later one. A walk
+//! over both keys is one operation for each.
 
 mod common;
 

@@ -68,8 +68,8 @@ fn one_caller_computes_and_the_others_wait_for_it() {
     }
 }
 
-/// Catches a call that counts twice, as a miss when it begins to wait and as a hit when it has waited; and a waiting one that is no use of an
-/// entry under an idle time.
+/// Catches a call that counts twice, as a miss when it begins to wait and as a hit when it has waited; and a waiting
+/// one that is no use of an entry under an idle time.
 #[test]
 fn each_call_counts_once() {
     let clock = ManualClock::new();

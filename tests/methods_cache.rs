@@ -169,8 +169,8 @@ fn update_keeps_the_cap_of_idle_time() {
     assert_eq!(cache.get(&"a"), None);
 }
 
-/// Catches a write that keeps the time to live and does not begin the idle time anew: a busy counter would be reset. And a `compute` that keeps,
-/// or a `peek`, which does.
+/// Catches a write that keeps the time to live and does not begin the idle time anew: a busy counter would be reset.
+/// And a `compute` that keeps, or a `peek`, which does.
 #[test]
 fn a_write_is_a_use() {
     type Write = fn(&Cache<&'static str, u32>);

@@ -344,7 +344,8 @@ fn statistics_count_what_happened() {
     assert_eq!(silent.len(), 1);
 }
 
-/// Catches looks without a trace that tell something else than those that count, and a listing whose expiries are another's.
+/// Catches looks without a trace that tell something else than those that count, and a listing whose expiries are
+/// another's.
 #[test]
 fn peek_and_iter_tell_data_and_expiry() {
     let (store, clock) = manual_store();

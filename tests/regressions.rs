@@ -555,8 +555,8 @@ fn a_closure_may_write_to_keys_of_its_hash() {
     assert_eq!((runs, cache.get(&1), cache.get(&2)), (20, Some(20), Some(20)));
 }
 
-/// Callbacks of what had expired came up to 1/64 of its time to live late: ten hours for a month. Within an interval of the janitor they come, and each
-/// entry is filed a few times for that, not once an interval.
+/// Callbacks of what had expired came up to 1/64 of its time to live late: ten hours for a month. Within an interval
+/// of the janitor they come, and each entry is filed a few times for that, not once an interval.
 #[test]
 fn callbacks_come_within_an_interval() {
     const ENTRIES: u64 = 1_000;
@@ -602,8 +602,8 @@ fn callbacks_come_within_an_interval() {
     }
 }
 
-/// What promptness costs: each entry is filed anew when the pile that it stands in straddles now, and then in a finer one. So often, and no
-/// more, however short the interval.
+/// What promptness costs: each entry is filed anew when the pile that it stands in straddles now, and then in a
+/// finer one. So often, and no more, however short the interval.
 #[test]
 fn prompt_expiry_files_each_entry_a_few_times() {
     const ENTRIES: u64 = 2_000;

@@ -227,7 +227,8 @@ fn a_violation_is_shrunk_and_readable() {
     }
 }
 
-/// A renaming of a session that expires meanwhile moves it before that, or not at all; whoever looks for both tokens may see it on its way.
+/// A renaming of a session that expires meanwhile moves it before that, or not at all; whoever looks for both tokens
+/// may see it on its way.
 #[test]
 fn a_renaming_gives_no_second_life() {
     let call = |thread, from, to, operation, answer| Call {

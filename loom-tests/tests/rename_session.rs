@@ -1,8 +1,9 @@
 //! rename-session (`src/store.rs`): the new token is published before the old one is cut, by identity: who finds neither has missed the
 //! session, and who changes the old one meanwhile makes the renaming start over, or fail.
 //!
-//! Explored: a renaming beside a find of both tokens, a deletion, a save, another renaming, a creation of the new token, the expiry of the old one.
-//! Breaks caught: a cut before the put, a copy that stays where the source was deleted, a source removed by its name, one that has expired.
+//! Explored: a renaming beside a find of both tokens, a deletion, a save, another renaming, a creation of the new
+//! token, the expiry of the old one. Breaks caught: a cut before the put, a copy that stays where the source was
+//! deleted, a source removed by its name, one that has expired.
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -131,8 +132,8 @@ fn rename_against_delete_against_save() {
     });
 }
 
-/// A session that has expired has no other life: who does not find the new token then will not find it later. (Who looks for the old one, too,
-/// removes it.)
+/// A session that has expired has no other life: who does not find the new token then will not find it later. (Who
+/// looks for the old one, too, removes it.)
 #[test]
 fn rename_against_expiry() {
     const SOON: Duration = Duration::from_secs(5);

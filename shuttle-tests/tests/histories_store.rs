@@ -1,8 +1,8 @@
-//! Linearizability of session stores: as `histories.rs` does for caches, on one and two tokens, with the versions of `compare_and_save`; and renames, in the
-//! steps that they promise, while the clock moves.
+//! Linearizability of session stores: as `histories.rs` does for caches, on one and two tokens, with the versions of
+//! `compare_and_save`; and renames, in the steps that they promise, while the clock moves.
 //!
-//! Catches a save that comes late and is kept, a version that was given twice, a find that answers for what was deleted, a session that gets a
-//! new life from a rename.
+//! Catches a save that comes late and is kept, a version that was given twice, a find that answers for what was
+//! deleted, a session that gets a new life from a rename.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -183,7 +183,8 @@ fn store_with_two_tokens() {
     tally.finish("store-two-tokens");
 }
 
-/// Renames between two tokens and back, other operations on both, and expiries that come meanwhile. Each call reads the clock in steps.
+/// Renames between two tokens and back, other operations on both, and expiries that come meanwhile. Each call reads
+/// the clock in steps.
 #[test]
 fn store_with_renames() {
     let tally = Arc::new(Tally::default());

@@ -1,8 +1,9 @@
-//! Closures that write the key which they decide about. Such a closure undoes the call that runs it: the entry has changed, so it is asked again.
+//! Closures that write the key which they decide about. Such a closure undoes the call that runs it: the entry has
+//! changed, so it is asked again.
 //!
-//! The first decision of a call costs nothing here. From the second on, which are rare, the thread notes what it decides about, and each of its
-//! writes leaves word there of the node that it published under that hash. If that is the very node that the next decision is
-//! about, then nobody but the closure has caused it.
+//! The first decision of a call costs nothing here. From the second on, which are rare, the thread notes what it
+//! decides about, and each of its writes leaves word there of the node that it published under that hash. If that is
+//! the very node that the next decision is about, then nobody but the closure has caused it.
 
 use std::cell::{Cell, RefCell};
 

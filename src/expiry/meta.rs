@@ -8,11 +8,11 @@
 //!           tick / 2^24 ns; 0 = no record     | sequence, bumped by every change
 //! ```
 //!
-//! A claim is changed by CAS, and the sequence is what tells two claims of one tick apart. So a thread that stops between its load
-//! and its CAS is deceived only if the claim of that one entry changes 2^24 times meanwhile, or a multiple of that, to the
-//! same tick. Each change takes a shortening touch, a sweep's re-filing, or an early take: at 10 million of them in a second, all
-//! of one entry, the thread would have to be stopped for 1.7 s, and to go on between two certain ones. The entry would then be
-//! left in memory, expired, until somebody asks for it.
+//! A claim is changed by CAS, and the sequence is what tells two claims of one tick apart. So a thread that stops
+//! between its load and its CAS is deceived only if the claim of that one entry changes 2^24 times meanwhile, or a
+//! multiple of that, to the same tick. Each change takes a shortening touch, a sweep's re-filing, or an early take:
+//! at 10 million of them in a second, all of one entry, the thread would have to be stopped for 1.7 s, and to go on
+//! between two certain ones. The entry would then be left in memory, expired, until somebody asks for it.
 
 use crate::epoch::{Guard, Ref};
 use crate::map::Node;
@@ -27,7 +27,8 @@ pub const DEAD: u64 = 0;
 const CLOSED: u64 = 1 << 63;
 const UNSETTLED: u64 = CLOSED;
 
-/// Ticks are multiples of this many nanoseconds (about 17 ms): the sequence of a claim has the bits that this leaves.
+/// Ticks are multiples of this many nanoseconds (about 17 ms): the sequence of a claim has the bits that this
+/// leaves.
 pub const UNIT: u64 = 1 << UNIT_BITS;
 const UNIT_BITS: u32 = 24;
 const SEQUENCE_BITS: u32 = 24;

@@ -92,7 +92,8 @@ pub fn round(random: &mut Random, tally: &mut Tally) -> Result<(), String> {
     let ticks = Ticks::new(ManualClock::new(), Duration::from_secs(1));
     let builder = MemStore::builder().clock(ticks.clock().clone()).cleanup_interval(Duration::ZERO);
     let store = builder.build().expect("a store");
-    // Each move of the clock is in the history of every pair: so there are few pairs, and the clock moves in the midst of each.
+    // Each move of the clock is in the history of every pair: so there are few pairs, and the clock moves in the
+    // midst of each.
     let plan = Plan { operations: 500, pace: random.choose(&[6, 12, 24]), ..Plan::random(random) };
     let pairs =
         (0..plan.workers * plan.operations / EACH + 1).map(|pair| [format!("{pair} old"), format!("{pair} new")]);
