@@ -16,7 +16,7 @@ cargo fetch --quiet --locked
 SHARED=(
     absent-before-cut absent-without-validation claim-not-asked claim-unchecked cover-looks-once cut-ignores-loss
     expire-undecided header-before-tags header-without-version hint-leaks late-fill-publishes link-leaks no-freeze
-    no-validation promote-retires-twice promote-unverified push-ignores-taken refile-looks-once retired-unsettled
+    no-validation promote-retires-twice promote-unverified push-ignores-taken refile-looks-once rename-unlooked retired-unsettled
     share-uncounted spill-ignores-loss spill-retired-early spill-retired-twice tag-after-header take-ignores-loss take-reads
     update-unclosed vacate-before-publish visit-skips
 )

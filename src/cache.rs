@@ -60,9 +60,10 @@ where
 /// What [`Cache::compute`] does with what it found.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Op<V> {
-    /// Nothing.
+    /// Nothing; the idle time goes on, too.
     Keep,
-    /// Puts this value: with the deadline of the live entry, or as a new entry with the default time to live.
+    /// Puts this value: with the time to live of the live entry, which goes on, or as a new entry with the default
+    /// one. The idle time begins anew.
     Put(V),
     /// Puts this value, to live this long.
     PutWithTtl(V, Duration),
@@ -183,9 +184,15 @@ where
         }
     }
 
-    /// Replaces the value of a live entry by `f` of it, atomically; the deadline stays, whatever touches it meanwhile. False if there is none.
+    /// Replaces the value of a live entry by `f` of it, atomically; the time to live goes on, whatever touches it
+    /// meanwhile, and the idle time begins anew. False if there is none.
     ///
-    /// `f` runs again whenever another write of the same key came first. While it runs, no memory that any cache retires is freed.
+    /// `f` runs again whenever another write of the key came first. While it runs, no memory that any cache
+    /// retires is freed.
+    ///
+    /// # Panics
+    ///
+    /// If `f` itself writes an entry of its own key whenever it runs, since that would never end.
     pub fn update<Q, F>(&self, key: &Q, mut f: F) -> bool
     where
         K: Borrow<Q> + Clone,
@@ -214,12 +221,20 @@ where
                 }
             };
         match core.engine.write(hash, |entry, _| entry.key().borrow() == key, &guard, None, decide) {
-            Written::Replaced => Some(()),
+            Written::Replaced(entry) => {
+                core.used(entry, &guard);
+                Some(())
+            }
             _ => None,
         }
     }
 
-    /// Decides by what is there, atomically: see [`Op`] and [`Outcome`]. `f` runs again whenever another write of the same bucket came first.
+    /// Decides by what is there, atomically: see [`Op`] and [`Outcome`]. `f` runs again whenever another write of
+    /// the key came first.
+    ///
+    /// # Panics
+    ///
+    /// If `f` itself writes an entry of its own key whenever it runs, since that would never end.
     ///
     /// While the closure runs, no memory that any cache retires is freed.
     ///
@@ -277,9 +292,13 @@ where
             Written::Kept(Some(_), _) => Outcome::Kept,
             Written::Kept(None, _) | Written::Absent => Outcome::Absent,
             Written::Inserted(_) => Outcome::Inserted,
+            Written::Replaced(entry) => {
+                core.used(entry, &guard);
+                Outcome::Replaced
+            }
             // Stillborn: the closure has been told of an entry that was gone, perhaps, and cannot be asked anew without the key, which is
             // in the new one: this is where X10 falls short.
-            Written::Replaced | Written::Stillborn => Outcome::Replaced,
+            Written::Stillborn => Outcome::Replaced,
             Written::Removed(_) => Outcome::Removed,
         }
     }
@@ -288,6 +307,9 @@ where
     ///
     /// If `f` panics, the panic goes to its caller, and one of those who wait runs its own. An `f` that asks for its own key runs nested.
     /// A value that is dead on arrival (a time to live of zero) is returned, but not kept.
+    ///
+    /// A call counts once in [`Stats`]: as a miss if it found no value at first, though it waited and then shared
+    /// another's.
     pub fn get_or_insert_with(&self, key: K, f: impl FnOnce() -> V) -> V
     where
         V: Clone,
@@ -308,12 +330,19 @@ where
         V: Clone,
     {
         let core = &*self.core;
+        let mut looked = self.get(&key);
         loop {
-            if let Some(value) = self.get(&key) {
+            if let Some(value) = looked {
                 return Ok(value);
             }
             let part = core.flights.join(core.hash(&key));
             if matches!(part, Part::Waited) {
+                // A use, but one that is counted already, as a miss.
+                let guard = self.core.engine.read();
+                looked = core.look(&key, &guard).map(|entry| {
+                    core.used(entry, &guard);
+                    entry.value().clone()
+                });
                 continue;
             }
             // Another leader may have landed between the look and the join.
@@ -372,8 +401,12 @@ where
         self.core.remove(key, &guard, |_| true).map(|entry| entry.value().clone())
     }
 
-    /// Removes a key if `f` holds for its value, atomically; true if it did. `f` runs again whenever another write came first. While it runs, no
-    /// memory that any cache retires is freed.
+    /// Removes a key if `f` holds for its value, atomically; true if it did. `f` runs again whenever another write
+    /// of the key came first. While it runs, no memory that any cache retires is freed.
+    ///
+    /// # Panics
+    ///
+    /// If `f` itself writes an entry of its own key whenever it runs, since that would never end.
     pub fn remove_if<Q>(&self, key: &Q, f: impl FnMut(&V) -> bool) -> bool
     where
         K: Borrow<Q>,
@@ -393,7 +426,8 @@ where
         self.core.engine.remove_where(RemovalCause::Cleared, |_| true);
     }
 
-    /// Adds to an integer, atomically; the deadline stays. The new value; None, and nothing changes, if there is no live entry or the sum overflows.
+    /// Adds to an integer, atomically; the time to live goes on, and the idle time begins anew. The new value; None,
+    /// and nothing changes, if there is no live entry or the sum overflows.
     pub fn increment<Q>(&self, key: &Q, by: V) -> Option<V>
     where
         K: Borrow<Q> + Clone,
@@ -403,7 +437,8 @@ where
         self.calculate(key, |value| value.plus(by))
     }
 
-    /// Subtracts from an integer, atomically; the deadline stays. The new value; None, and nothing changes, if there is no live entry or it overflows.
+    /// Subtracts from an integer, atomically; the time to live goes on, and the idle time begins anew. The new
+    /// value; None, and nothing changes, if there is no live entry or it overflows.
     pub fn decrement<Q>(&self, key: &Q, by: V) -> Option<V>
     where
         K: Borrow<Q> + Clone,

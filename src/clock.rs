@@ -3,6 +3,23 @@
 //! Inside, time is nanoseconds since the clock's origin, monotonic, in a `u64`; what lies further ahead than 292 years is "never".
 //! A hit compares its deadline with the *coarse* clock (about 6 ns on Linux, against 22 to 45 for `Instant::now`
 //! on a virtual machine), and reads the precise one only if the deadline is nearer than [`MARGIN`]: so expiry is exact.
+//!
+//! No entry expires early: a time to live that is counted from the coarse clock has two of its ticks added, and
+//! where two clocks are read for one moment, they are read in the order in which the time in between makes deadlines
+//! later.
+//!
+//! # Time asleep
+//!
+//! Linux has a clock that counts the time that the machine sleeps (`CLOCK_BOOTTIME`), and no coarse form of it. It
+//! is the monotonic clock and a sum that changes only when the machine wakes up. So each reading here is one of a
+//! monotonic clock, and that sum. The process knows one sum, which each thread measures anew once in a tick of the
+//! coarse clock:
+//!
+//! * A tick passes between a thread's last operation before the machine sleeps and its first one after that, since
+//!   the system first stops all processes, which takes longer. So that first one measures, and counts the sleep:
+//!   there is no stale time.
+//! * The sum is measured from below, and taken over only if it has grown by a millisecond: between two sleeps it
+//!   does not change at all, so that no deadline comes early by the better of two measurements.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -15,8 +32,8 @@ use crate::expiry::NEVER;
 /// miss some. A deadline nearer than this is compared with the precise clock.
 const MARGIN: u64 = 64_000_000;
 
-/// A time to live shorter than this is counted from the precise clock; a longer one from the coarse clock, which may be one tick
-/// of the system (4 ms, usually) behind.
+/// A time to live shorter than this is counted from the precise clock; a longer one from the coarse clock, and two
+/// of its ticks (8 ms, usually) more, since it may be so far behind.
 const COARSE_TTL: Duration = Duration::from_secs(2);
 
 /// A source of monotonic time, and of the wall-clock time that goes with it.
@@ -26,7 +43,8 @@ pub trait Clock: Send + Sync + 'static {
     /// Time since the clock's origin. Never goes back.
     fn elapsed(&self) -> Duration;
 
-    /// The instant of the origin.
+    /// The instant of the origin: an `Instant` is so far from it as `elapsed` will be then. For a clock that goes on
+    /// while `Instant`s stand still, it moves back meanwhile.
     fn origin(&self) -> Instant;
 
     /// A cheaper reading: never ahead of [`elapsed`](Self::elapsed), and at most 64 ms behind.
@@ -34,19 +52,41 @@ pub trait Clock: Send + Sync + 'static {
         self.elapsed()
     }
 
-    /// One moment, by the monotonic clock and by the wall clock: the first may be as far behind as [`coarse_elapsed`](Self::coarse_elapsed), and no further.
+    /// One moment, by the monotonic clock and by the wall clock: both may be as far behind as
+    /// [`coarse_elapsed`](Self::coarse_elapsed), and no further. Where they are read one after the other, the wall
+    /// clock comes first, so that no expiry comes early.
     fn with_system_time(&self) -> (Duration, SystemTime) {
-        (self.elapsed(), SystemTime::now())
+        let wall = SystemTime::now();
+        (self.elapsed(), wall)
     }
 }
 
 /// The system's clocks: what a cache uses unless told otherwise.
+///
+/// # Time asleep
+///
+/// On Linux and Android, with feature `coarse-clock` (a default one), the time that the machine sleeps counts: what
+/// was saved for half an hour is gone after a suspension of eight. An `Instant` does not count it, there. A deadline
+/// that is given as one (`insert_until`) is as far ahead as it is at the call, and comes earlier by what the machine
+/// sleeps before; one that is told (`get_with_deadline`) is what it would be without another sleep.
+///
+/// Without that feature, and elsewhere, the clock is `Instant`: whether that counts the time asleep is up to the
+/// system (on macOS and iOS it does not, on Windows it does). Expiries by the wall clock are kept on the same clock:
+/// where it does not count the time asleep, they come later by it.
+///
+/// A virtual machine that its host stops is not asleep: what its clocks then count is up to the host.
 #[derive(Clone, Debug)]
 pub struct SystemClock {
     origin: Instant,
-    /// The system's monotonic time at the origin, in nanoseconds.
+    /// The system's time at the origin, in nanoseconds of its monotonic clock and of sleep.
     #[cfg(all(feature = "coarse-clock", any(target_os = "linux", target_os = "android")))]
     base: u64,
+    /// The time that the machine had slept at the origin.
+    #[cfg(all(feature = "coarse-clock", any(target_os = "linux", target_os = "android")))]
+    slept: u64,
+    /// The length of a tick of the coarse clock.
+    #[cfg(all(feature = "coarse-clock", any(target_os = "linux", target_os = "android")))]
+    tick: u64,
 }
 
 impl Default for SystemClock {
@@ -56,116 +96,7 @@ impl Default for SystemClock {
 }
 
 #[cfg(all(feature = "coarse-clock", any(target_os = "linux", target_os = "android")))]
-mod system {
-    use std::cell::Cell;
-
-    use super::{Clock, Duration, Instant, NEVER, SystemClock, SystemTime, nanoseconds};
-    use rustix::time::{ClockId, clock_gettime};
-
-    std::thread_local! {
-        /// What both coarse clocks showed at one moment, the monotonic one first, as this thread read it last.
-        static PAIR: Cell<(u64, u64)> = const { Cell::new((u64::MAX, 0)) };
-    }
-
-    /// How often two readings of one clock are asked to be equal: without a tick in between they are, at once.
-    const TRIES: usize = 3;
-
-    /// Nanoseconds since the clock's own origin, until 2554; a wall clock set before 1970 reads as 1970.
-    #[inline]
-    fn read(clock: ClockId) -> u64 {
-        let time = clock_gettime(clock);
-        time.tv_sec.max(0).unsigned_abs().saturating_mul(1_000_000_000).saturating_add(time.tv_nsec.unsigned_abs())
-    }
-
-    impl SystemClock {
-        /// A clock whose origin is now.
-        pub fn new() -> Self {
-            // Two readings of one clock that close in on a moment: an interruption in between shows, and is not repeated for ever.
-            let mut clock = SystemClock { base: read(ClockId::Monotonic), origin: Instant::now() };
-            for _ in 0..16 {
-                if read(ClockId::Monotonic) - clock.base < 1_000 {
-                    break;
-                }
-                clock = SystemClock { base: read(ClockId::Monotonic), origin: Instant::now() };
-            }
-            clock
-        }
-
-        /// The coarse clock, in nanoseconds since the origin.
-        #[inline]
-        pub(super) fn coarse(&self) -> u64 {
-            read(ClockId::MonotonicCoarse).saturating_sub(self.base)
-        }
-
-        /// The deadline at a wall-clock time, in 64 bits, and the coarse reading behind it. None beyond them: ask the generic way.
-        #[inline]
-        pub(super) fn at_system_time(&self, expiry: SystemTime) -> Option<(u64, u64)> {
-            // An expiry before 1970 came as long ago as 1970 did.
-            let expiry = expiry.duration_since(SystemTime::UNIX_EPOCH).map_or(0, nanoseconds);
-            if expiry == NEVER {
-                return None;
-            }
-            let (elapsed, wall) = self.pair();
-            let ahead = elapsed.saturating_add(expiry.saturating_sub(wall));
-            Some((ahead.saturating_sub(wall.saturating_sub(expiry)).min(NEVER), elapsed))
-        }
-
-        /// One moment since the origin, and by the wall clock.
-        #[inline]
-        fn pair(&self) -> (u64, u64) {
-            let (elapsed, wall) = pair();
-            // Until the first tick after the origin the coarse clocks show a moment before it: the origin itself will do.
-            let early = self.base.saturating_sub(elapsed);
-            ((elapsed + early) - self.base, wall.saturating_add(early))
-        }
-    }
-
-    /// One moment by both coarse clocks, the monotonic one first.
-    ///
-    /// Both move at the same tick, and whoever sets the wall clock moves them, too (Linux: `timekeeping_forward_now`). So as long as the monotonic one
-    /// shows what it did, so does the other. Should a system do otherwise, a wall clock that is set counts from the next tick on.
-    #[inline]
-    fn pair() -> (u64, u64) {
-        let (elapsed, last) = (read(ClockId::MonotonicCoarse), PAIR.get());
-        if elapsed == last.0 { last } else { new_pair(elapsed) }
-    }
-
-    /// Two equal readings of one clock enclose an exact pair. (A system whose coarse clocks are precise never gives any: the last will do.)
-    #[cold]
-    fn new_pair(elapsed: u64) -> (u64, u64) {
-        let mut pair = (elapsed, 0);
-        for _ in 0..TRIES {
-            let before = pair.0;
-            let wall = read(ClockId::RealtimeCoarse);
-            pair = (read(ClockId::MonotonicCoarse), wall);
-            if pair.0 == before {
-                break;
-            }
-        }
-        PAIR.set(pair);
-        pair
-    }
-
-    impl Clock for SystemClock {
-        fn elapsed(&self) -> Duration {
-            Duration::from_nanos(read(ClockId::Monotonic).saturating_sub(self.base))
-        }
-
-        fn origin(&self) -> Instant {
-            self.origin
-        }
-
-        #[inline]
-        fn coarse_elapsed(&self) -> Duration {
-            Duration::from_nanos(self.coarse())
-        }
-
-        fn with_system_time(&self) -> (Duration, SystemTime) {
-            let (elapsed, wall) = self.pair();
-            (Duration::from_nanos(elapsed), SystemTime::UNIX_EPOCH + Duration::from_nanos(wall))
-        }
-    }
-}
+mod system;
 
 #[cfg(not(all(feature = "coarse-clock", any(target_os = "linux", target_os = "android"))))]
 mod system {
@@ -180,6 +111,11 @@ mod system {
         /// The only clock there is, in nanoseconds since the origin.
         pub(super) fn coarse(&self) -> u64 {
             super::nanoseconds(self.elapsed())
+        }
+
+        /// Not at all: that clock is precise.
+        pub(super) fn behind(&self) -> u64 {
+            0
         }
 
         /// Always None: the generic way is the only one.
@@ -352,13 +288,19 @@ impl Time {
         deadline <= coarse || (deadline - coarse <= MARGIN && deadline <= self.now())
     }
 
-    /// The deadline at the end of a time to live that begins now.
+    /// The deadline at the end of a time to live that begins now. Not early; late by two ticks of the coarse clock
+    /// at most.
     pub fn after(&self, ttl: Duration) -> u64 {
-        let now = if ttl < COARSE_TTL { self.now() } else { self.coarse() };
+        let now = match &self.source {
+            Source::System(clock) if ttl >= COARSE_TTL => clock.coarse() + clock.behind(),
+            // How long the ticks of the user's are he does not say.
+            _ => self.now(),
+        };
         now.saturating_add(nanoseconds(ttl)).min(NEVER)
     }
 
-    /// The deadline at an instant; [`DEAD`](crate::expiry::DEAD) if it is not after the origin.
+    /// The deadline at an instant, if the machine does not sleep before; [`DEAD`](crate::expiry::DEAD) if it is not
+    /// after the origin.
     pub fn at_instant(&self, instant: Instant) -> u64 {
         nanoseconds(instant.saturating_duration_since(self.clock().origin()))
     }
@@ -507,17 +449,151 @@ mod tests {
         }
     }
 
-    /// Catches a short time to live that is counted from the coarse clock, which may be behind by more than that.
+    /// Catches a time to live that is counted from a coarse clock that is behind by nobody knows what: it would end
+    /// early.
     #[test]
-    fn a_short_time_to_live_begins_at_the_precise_time() {
+    fn a_time_to_live_by_a_clock_of_the_users_begins_at_the_precise_time() {
         let (time, elapsed, _) = lagging(MARGIN);
         let now = 500_000_000_000;
         elapsed.store(now, Ordering::Relaxed);
         assert_eq!((time.now(), time.coarse()), (now, now - MARGIN));
-        for (ttl, from) in [(0, now), (1, now), (1_999, now), (2_000, now - MARGIN), (3_600_000, now - MARGIN)] {
-            assert_eq!(time.after(Duration::from_millis(ttl)), from + ttl * 1_000_000, "{ttl} ms");
+        for ttl in [0, 1, 1_999, 2_000, 3_600_000] {
+            assert_eq!(time.after(Duration::from_millis(ttl)), now + ttl * 1_000_000, "{ttl} ms");
         }
         assert_eq!(time.after(Duration::MAX), NEVER);
+    }
+
+    /// Catches a time to live that ends early by the system's clocks, and one that ends late by more than two ticks,
+    /// whatever moment of a tick it begins at.
+    #[cfg(all(feature = "coarse-clock", any(target_os = "linux", target_os = "android")))]
+    #[test]
+    fn a_time_to_live_by_the_system_clock_is_not_early() {
+        let time = Time::default();
+        let Source::System(clock) = &time.source else { unreachable!("the default") };
+        let mut judged = 0;
+        for ttl in [Duration::from_millis(5), COARSE_TTL - Duration::from_nanos(1), COARSE_TTL, 1_000 * COARSE_TTL] {
+            let end = Instant::now() + Duration::from_millis(20);
+            while Instant::now() < end {
+                let (coarse, before) = (time.coarse(), time.now());
+                let deadline = time.after(ttl);
+                let after = time.now();
+                // A system that has missed ticks is not to be judged by them.
+                if after - coarse > 2 * clock.tick && ttl >= COARSE_TTL {
+                    continue;
+                }
+                judged += 1;
+                let ttl = nanoseconds(ttl);
+                assert!(deadline >= before + ttl, "{} ns early", before + ttl - deadline);
+                assert!(deadline <= after + ttl + clock.behind(), "{} ns late", deadline - after - ttl);
+            }
+        }
+        assert!(judged > 0);
+    }
+
+    /// Catches a deadline that is given as an `Instant`, or by the wall clock, and comes before that.
+    #[test]
+    fn a_deadline_that_is_given_is_not_early() {
+        for _ in 0..200 {
+            let time = Time::default();
+            let instant = Instant::now() + Duration::from_micros(50);
+            let deadline = time.at_instant(instant);
+            while !time.has_come(deadline) {}
+            assert!(Instant::now() >= instant);
+        }
+        let time = Time::default();
+        for _ in 0..50 {
+            let expiry = SystemTime::now() + Duration::from_micros(50);
+            let deadline = time.at_system_time(expiry);
+            while !time.has_come(deadline) {}
+            assert!(SystemTime::now() >= expiry);
+        }
+        // The generic way: the wall clock is read first.
+        struct Late;
+        impl Clock for Late {
+            fn elapsed(&self) -> Duration {
+                let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("after 1970");
+                while SystemTime::now() <= SystemTime::UNIX_EPOCH + now + Duration::from_micros(1) {}
+                now
+            }
+            fn origin(&self) -> Instant {
+                unreachable!("not asked")
+            }
+        }
+        let (elapsed, wall) = Late.with_system_time();
+        assert!(SystemTime::UNIX_EPOCH + elapsed >= wall, "its distance from an expiry is too short");
+    }
+
+    /// The time asleep, by readings that are given: of the coarse clock, and of what the machine has slept.
+    #[cfg(all(feature = "coarse-clock", any(target_os = "linux", target_os = "android")))]
+    mod asleep {
+        use std::cell::Cell;
+
+        use super::super::system::{HOLDS, NAP, slept_by};
+        use super::*;
+
+        /// What one thread knows.
+        #[derive(Default)]
+        struct Thread(Cell<(u64, u64)>);
+
+        impl Thread {
+            /// The time slept as it reads it, and whether it has measured.
+            fn slept(&self, coarse: u64, known: &AtomicU64, truth: u64) -> (u64, bool) {
+                let has_measured = Cell::new(false);
+                let slept = slept_by(coarse, &self.0, known, || {
+                    has_measured.set(true);
+                    truth
+                });
+                (slept, has_measured.get())
+            }
+        }
+
+        const TICK: u64 = 4_000_000;
+        const HOUR: u64 = 3_600_000_000_000;
+
+        /// Catches a sleep that is not counted by the first reading after it, on any thread, and one that is counted
+        /// twice.
+        #[test]
+        fn a_sleep_counts_at_once() {
+            let (known, threads) = (AtomicU64::new(0), [Thread::default(), Thread::default(), Thread::default()]);
+            let (mut coarse, mut truth) = (10 * HOUR, 5 * HOUR);
+            for sleep in [0, 8 * HOUR, 0, NAP, 30 * HOUR] {
+                truth += sleep;
+                coarse += TICK;
+                // One of them does not ask at every tick.
+                for thread in threads.iter().take(if sleep == NAP { 2 } else { 3 }) {
+                    assert_eq!(thread.slept(coarse, &known, truth), (truth, true));
+                    assert_eq!(thread.slept(coarse, &known, truth), (truth, false), "once in a tick");
+                    assert_eq!(thread.slept(coarse + HOLDS - 1, &known, truth), (truth, false));
+                }
+            }
+            assert_eq!(threads[0].slept(coarse + HOLDS, &known, truth), (truth, true));
+        }
+
+        /// Catches a time asleep that follows the errors of measurements, so that deadlines come early by them, or
+        /// that shrinks.
+        #[test]
+        fn a_better_measurement_is_no_sleep() {
+            let (known, one, other) = (AtomicU64::new(0), Thread::default(), Thread::default());
+            let first = 5 * HOUR - 700;
+            assert_eq!(one.slept(TICK, &known, first).0, first);
+            for (tick, measured) in [(2, 5 * HOUR), (3, 5 * HOUR - 900_000), (4, first + NAP - 1), (5, 0)] {
+                assert_eq!(one.slept(tick * TICK, &known, measured), (first, true));
+                assert_eq!(other.slept(tick * TICK, &known, measured), (first, true));
+            }
+            assert_eq!(one.slept(6 * TICK, &known, first + NAP).0, first + NAP);
+        }
+
+        /// Catches two threads that count one sleep by two measurements: of those, one counts.
+        #[test]
+        fn of_two_that_measure_at_once_one_counts() {
+            let (known, one, other) = (AtomicU64::new(HOUR), Thread::default(), Thread::default());
+            let slept = slept_by(TICK, &one.0, &known, || {
+                // It comes in between.
+                assert_eq!(other.slept(TICK, &known, 9 * HOUR).0, 9 * HOUR);
+                9 * HOUR + 1_000
+            });
+            assert_eq!(slept, 9 * HOUR);
+        }
     }
 
     /// Catches a clock of the user's whose other readings do not follow from the one that it must give.

@@ -84,6 +84,7 @@
 mod cause;
 mod handled;
 mod operation;
+mod own_key;
 mod prefetch;
 mod relief;
 #[cfg(test)]
@@ -96,6 +97,7 @@ pub use self::cause::RemovalCause;
 use self::handled::Handled;
 use self::operation::Notifier;
 pub use self::operation::{Listener, Operation};
+use self::own_key::Decision;
 use crate::clock::{Stopwatch, Time};
 use crate::contain::contain;
 use crate::expiry::{CHUNK, DEAD, Deadline, ExpiryIndex, Filed, NEVER, RECORD_MIN, Timed, Which, tick};
@@ -121,7 +123,7 @@ pub enum Step<N: Timed> {
 pub enum Written<'g, N: Timed> {
     Kept(Option<Ref<'g, N>>, Option<Owned<N>>),
     Inserted(Ref<'g, N>),
-    Replaced,
+    Replaced(Ref<'g, N>),
     /// The deadline that the new node inherited had come, perhaps before `decide` was told of the old one (X10): both are gone, and the
     /// key was absent.
     Stillborn,
@@ -148,6 +150,8 @@ pub struct Engine<N: Timed> {
     time: Time,
     counters: Counters,
     notifier: Option<Arc<Notifier<N>>>,
+    /// Whether the janitor's sweeps are exact.
+    is_prompt: bool,
     /// Where the next early take goes on (F7).
     early_cursor: AtomicU64,
     /// Dropped last, after the map.
@@ -170,6 +174,7 @@ impl<N: Timed> Engine<N> {
     /// An engine without entries.
     pub fn new(capacity: usize, time: Time, counters: Counters, listener: Option<Listener<N>>) -> Self {
         Engine {
+            is_prompt: listener.is_some(),
             map: Map::with_capacity(capacity),
             index: ExpiryIndex::default(),
             time,
@@ -178,6 +183,11 @@ impl<N: Timed> Engine<N> {
             early_cursor: AtomicU64::new(0),
             _flush: Flush,
         }
+    }
+
+    /// Says whether the janitor's sweeps are exact; else they are if there is a listener.
+    pub fn prompt(self, is_prompt: Option<bool>) -> Self {
+        Engine { is_prompt: is_prompt.unwrap_or(self.is_prompt), ..self }
     }
 
     /// Bytes of a table with room for so many entries; saturates.
@@ -262,8 +272,9 @@ impl<N: Timed> Engine<N> {
         deadline.time() != DEAD && !self.time.has_come_at(deadline.time(), now)
     }
 
-    /// Whether a node that was met on a walk is live; else it is expired (X3), or gone.
-    fn is_live(&self, node: Ref<'_, N>, guard: &Operation<'_, N>) -> bool {
+    /// Whether a node that was met before is live, or was until it was replaced or removed; else it is expired (X3),
+    /// or gone.
+    pub fn is_live(&self, node: Ref<'_, N>, guard: &Operation<'_, N>) -> bool {
         loop {
             // Closed: replaced since it was met, and live until then (X10).
             if self.live_deadline(node, guard).is_some() || self.settled_deadline(node, guard).is_closed() {
@@ -368,6 +379,10 @@ impl<N: Timed> Engine<N> {
     ///
     /// Lock-free; `decide` runs again only if the key's own entry has changed: another change of the bucket (`decide`'s own, perhaps)
     /// repeats just the last step.
+    ///
+    /// # Panics
+    ///
+    /// `decide` publishes an entry of its own key whenever it runs: it would do so for ever.
     pub fn write<'g>(
         &self,
         hash: u64,
@@ -382,6 +397,9 @@ impl<N: Timed> Engine<N> {
         let makes_nodes = spare.is_none();
         // Whether its node was found dead on arrival before this look at the map.
         let mut is_known_dead = false;
+        // The node that `decide` itself has published, by its address, and how often that has undone what it
+        // decided.
+        let (mut own, mut undone) = (None, 0);
         loop {
             let seat = self.map.seek(hash, |node| eq(node, spare.as_ref()), guard);
             let current = seat.node();
@@ -397,7 +415,13 @@ impl<N: Timed> Engine<N> {
                 Some((about, change)) if is_same(about, current) => change,
                 _ => {
                     is_known_dead = false;
-                    match decide(current, spare.take()) {
+                    if own.is_some() && own == current.map(|node| node.pointer().addr().get()) {
+                        own_key::undone(&mut undone);
+                    }
+                    let decision = decided.map(|_| Decision::begin(self, hash));
+                    let step = decide(current, spare.take());
+                    own = decision.and_then(|decision| decision.published());
+                    match step {
                         Step::Keep(spare) => return Written::Kept(current, spare),
                         Step::Cut => Change::Cut,
                         Step::Put(node) => {
@@ -446,12 +470,13 @@ impl<N: Timed> Engine<N> {
             };
             match self.map.put(&seat, node, guard) {
                 Ok(put) => {
+                    own_key::published(self, put.new);
                     let Some(old) = put.old else {
                         self.after_insertion(put.new, put.crowded, now, guard);
                         return Written::Inserted(put.new);
                     };
                     if self.after_replacement(put.new, old, change, now, guard) {
-                        return Written::Replaced;
+                        return Written::Replaced(put.new);
                     }
                     // X1: it is out before anyone says so.
                     self.cut_node(put.new, RemovalCause::Expired, guard);
@@ -662,6 +687,16 @@ impl<N: Timed> Engine<N> {
             });
         }
         removed
+    }
+
+    /// The janitor's sweep: removes what has expired by now, all of it if it is to be prompt, and else what stands
+    /// under ticks that have come.
+    ///
+    /// A prompt one costs no more for entries that are far from their deadlines: a pile that straddles now is
+    /// emptied once, and what lives goes to finer ones, each of them 1/64 as long. So a record is filed
+    /// log64(lifetime) times at most, however often this runs.
+    pub fn sweep_due(&self, go_on: impl Fn() -> bool) -> usize {
+        self.sweep(self.is_prompt, go_on)
     }
 
     /// Removes every entry that has expired by now, piece by piece while `go_on` says so; returns how many it removed.

@@ -3,6 +3,9 @@
 //! | label | release side | acquire side | carries |
 //! |---|---|---|---|
 //! | rename-session | the cut of the old token | a find that misses it | that the new token was put before |
+//!
+//! A renaming takes effect where it looks at the old session's deadline, and then at the clock (X9 of `engine.rs`),
+//! after it has put the new one: the old one was live then, and the new one was there.
 
 #[cfg(feature = "bytes")]
 mod bytes;
@@ -22,6 +25,7 @@ use ahash::RandomState;
 use crate::builder::MemStoreBuilder;
 use crate::engine::{Engine, Operation, RemovalCause, Step, VISIT, Written, spread};
 use crate::error::{Conflict, TokenTaken, TooLong};
+use crate::expiry::DEAD;
 use crate::janitor::Janitor;
 use crate::map::{Node, Owned, Record, Shared};
 use crate::reclaim::{self, Ref};
@@ -88,7 +92,7 @@ impl StoreCore {
     }
 
     pub(crate) fn sweep_due(&self, go_on: impl Fn() -> bool) {
-        self.engine.sweep(false, go_on);
+        self.engine.sweep_due(go_on);
     }
 
     #[inline]
@@ -209,11 +213,62 @@ impl MemStore {
     /// The data of a live session, and when it expires: what it was saved with, up to a setting of the wall clock since. A session that never
     /// expires has a time some 290 years ahead.
     pub fn find_with_expiry(&self, token: impl AsRef<[u8]>) -> Option<(SessionData, SystemTime)> {
+        let found = self.peek_with_expiry(token);
+        self.core.count(found.is_some());
+        found
+    }
+
+    /// The data of a live session, as [`find`](Self::find) returns it, without a trace in [`Stats`]: for an
+    /// administrator's page, or a test.
+    ///
+    /// # Complexity
+    ///
+    /// As [`find`](Self::find).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use fleeting::MemStore;
+    ///
+    /// let store = MemStore::new(Duration::from_secs(1));
+    /// store.save_for("token", b"user=7", Duration::from_secs(60));
+    /// assert_eq!(store.peek("token").as_deref(), Some(&b"user=7"[..]));
+    /// assert!(store.peek("another").is_none());
+    /// assert_eq!((store.stats().hits, store.stats().misses), (0, 0));
+    /// ```
+    pub fn peek(&self, token: impl AsRef<[u8]>) -> Option<SessionData> {
+        let guard = self.core.engine.read();
+        let record = self.core.look(token.as_ref(), &guard)?;
+        Some(SessionData(Shared::new(record)))
+    }
+
+    /// The data of a live session and when it expires, as [`find_with_expiry`](Self::find_with_expiry) returns them,
+    /// without a trace in [`Stats`].
+    ///
+    /// # Complexity
+    ///
+    /// As [`find`](Self::find), and a reading of both clocks.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use fleeting::MemStore;
+    ///
+    /// let store = MemStore::new(Duration::from_secs(1));
+    /// store.save_for("token", b"user=7", Duration::from_secs(60));
+    /// let (data, expiry) = store.peek_with_expiry("token").expect("just saved");
+    /// assert_eq!(&*data, b"user=7");
+    /// assert!(expiry <= SystemTime::now() + Duration::from_secs(61));
+    /// assert_eq!(store.stats().hits, 0);
+    /// ```
+    pub fn peek_with_expiry(&self, token: impl AsRef<[u8]>) -> Option<(SessionData, SystemTime)> {
         let guard = self.core.engine.read();
         let (core, token) = (&*self.core, token.as_ref());
-        let found = core.engine.find_with_deadline(core.hash(token), |record| Record::token(record) == token, &guard);
-        core.count(found.is_some());
-        let (record, deadline) = found?;
+        let hash = core.hash(token);
+        let (record, deadline) =
+            core.engine.find_with_deadline(hash, |record| Record::token(record) == token, &guard)?;
         Some((SessionData(Shared::new(record)), core.engine.time().system_time(deadline)))
     }
 
@@ -375,7 +430,8 @@ impl MemStore {
     /// Gives a live session a new token, as is done at login. False, and nothing changes, if `old` is not live or `new` is.
     ///
     /// There is no moment at which neither token finds the session; while this runs, both may. It returns with the old one gone. If the
-    /// session is deleted meanwhile, this returns false and the new token is gone too; if it is saved meanwhile, that data moves.
+    /// session is deleted or expires meanwhile, this returns false and the new token is gone too; if it is saved
+    /// meanwhile, that data moves.
     pub fn rename(&self, old: impl AsRef<[u8]>, new: impl AsRef<[u8]>, expiry: SystemTime) -> bool {
         let (old, new) = (old.as_ref(), new.as_ref());
         if old == new {
@@ -392,9 +448,10 @@ impl MemStore {
                 Written::Absent => None,
                 _ => return false,
             };
-            // Ordering: the header's [rename-session]: the new token is put, so the old one may go.
-            // By identity: what is removed is what was copied.
-            if core.engine.remove_node(source, &guard) {
+            // Ordering: the header's [rename-session]: the new token is put, so the old one may go. By identity:
+            // what is removed is what was copied. If its deadline has passed since the look, whoever looked in
+            // between found neither token: it stays so.
+            if core.engine.is_live(source, &guard) && core.engine.remove_node(source, &guard) {
                 return true;
             }
             if let Some(moved) = moved {
@@ -420,16 +477,50 @@ impl MemStore {
     }
 
     /// Iterates over the live sessions: no lock, no snapshot, and nobody waits for it. A session that is there throughout is seen exactly
-    /// once; one that comes or goes meanwhile may be.
+    /// once; one that comes or goes meanwhile may be. Counts in no statistic.
     pub fn iter(&self) -> impl Iterator<Item = (Token, SessionData)> {
+        self.visit(|record, _| Some((Token(Shared::new(record)), SessionData(Shared::new(record)))))
+    }
+
+    /// Iterates over the live sessions as [`iter`](Self::iter) does, and tells when each expires. Counts in no
+    /// statistic.
+    ///
+    /// # Complexity
+    ///
+    /// A reading of both clocks a session, beside what [`iter`](Self::iter) costs.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::{Duration, SystemTime};
+    /// use fleeting::MemStore;
+    ///
+    /// let store = MemStore::new(Duration::from_secs(1));
+    /// let expiry = SystemTime::now() + Duration::from_secs(3600);
+    /// store.save("token", b"user=7", expiry);
+    /// for (token, data, expires) in store.iter_with_expiry() {
+    ///     assert_eq!((&*token, &*data), (&b"token"[..], &b"user=7"[..]));
+    ///     assert!(expires + Duration::from_secs(1) > expiry && expires < expiry + Duration::from_secs(1));
+    /// }
+    /// ```
+    pub fn iter_with_expiry(&self) -> impl Iterator<Item = (Token, SessionData, SystemTime)> {
+        let engine = &self.core.engine;
+        self.visit(|record, guard| {
+            let deadline = engine.settled_deadline(record, guard).time();
+            let expiry = (deadline != DEAD).then(|| engine.time().system_time(deadline))?;
+            Some((Token(Shared::new(record)), SessionData(Shared::new(record)), expiry))
+        })
+    }
+
+    /// Iterates over what `item` makes of each live session; None is one that has expired since it was met. Pins
+    /// anew every few buckets.
+    fn visit<T>(&self, item: impl Fn(Ref<'_, Record>, &Operation<'_, Record>) -> Option<T>) -> impl Iterator<Item = T> {
         let mut from = Some(0);
         std::iter::from_fn(move || {
             let start = from?;
             let guard = self.core.engine.read();
             let mut batch = Vec::new();
-            from = self.core.engine.visit(start, VISIT, &guard, |record| {
-                batch.push((Token(Shared::new(record)), SessionData(Shared::new(record))));
-            });
+            from = self.core.engine.visit(start, VISIT, &guard, |record| batch.extend(item(record, &guard)));
             Some(batch)
         })
         .flatten()

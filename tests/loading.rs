@@ -68,6 +68,25 @@ fn one_caller_computes_and_the_others_wait_for_it() {
     }
 }
 
+/// Catches a call that counts twice, as a miss when it begins to wait and as a hit when it has waited; and a waiting
+/// one that is no use of an entry under an idle time.
+#[test]
+fn each_call_counts_once() {
+    let clock = ManualClock::new();
+    let builder = Cache::<_, usize>::builder().cleanup_interval(Duration::ZERO).clock(clock.clone());
+    let cache = builder.time_to_idle(seconds(10)).build().expect("valid");
+    let shared = cache.clone();
+    let (_, calls) = crowd(move |crowd| shared.get_or_insert_with("key", || 40 + crowd.load()));
+    assert_eq!(calls, 1);
+    let stats = cache.stats();
+    assert_eq!(stats.hits + stats.misses, CALLERS as u64, "{stats:?}");
+    assert!(stats.misses >= 1, "{stats:?}");
+    assert_eq!(cache.get_or_insert_with("key", || unreachable!("it is there")), 40);
+    assert_eq!(cache.stats().hits, stats.hits + 1);
+    assert_eq!(cache.try_get_or_insert_with("another", || Err("no")), Err("no"));
+    assert_eq!(cache.stats().misses, stats.misses + 1);
+}
+
 /// Catches the same in the fallible form.
 #[test]
 fn one_caller_tries_and_the_others_wait_for_it() {

@@ -169,6 +169,38 @@ fn update_keeps_the_cap_of_idle_time() {
     assert_eq!(cache.get(&"a"), None);
 }
 
+/// Catches a write that keeps the time to live and does not begin the idle time anew: a busy counter would be reset.
+/// And a `compute` that keeps, or a `peek`, which does.
+#[test]
+fn a_write_is_a_use() {
+    type Write = fn(&Cache<&'static str, u32>);
+    let writes: &[(&str, bool, Write)] = &[
+        ("update", true, |cache| assert!(cache.update(&"a", |value| value + 1))),
+        ("increment", true, |cache| assert!(cache.increment(&"a", 1).is_some())),
+        ("decrement", true, |cache| assert!(cache.decrement(&"a", 0).is_some())),
+        ("put", true, |cache| assert_eq!(cache.compute("a", |_| Op::Put(1)), Outcome::Replaced)),
+        ("keep", false, |cache| assert_eq!(cache.compute("a", |_| Op::Keep), Outcome::Kept)),
+        ("peek", false, |cache| assert!(cache.peek(&"a").is_some())),
+    ];
+    for (name, is_use, write) in writes {
+        let clock = ManualClock::new();
+        let builder = Cache::builder().time_to_live(seconds(10)).time_to_idle(seconds(4)).clock(clock.clone());
+        let cache = builder.cleanup_interval(Duration::ZERO).build().expect("valid");
+        cache.insert("a", 1);
+        for _ in 0..3 {
+            clock.advance(seconds(3));
+            if cache.peek(&"a").is_some() {
+                write(&cache);
+            }
+        }
+        clock.advance(seconds(1) - nanoseconds(1));
+        assert_eq!(cache.peek(&"a").is_some(), *is_use, "{name}");
+        clock.advance(nanoseconds(1));
+        assert_eq!(cache.peek(&"a"), None, "{name}: the time to live goes on");
+        assert!(assert_sound(&cache).is_empty());
+    }
+}
+
 /// Catches a load that answers what it computed although another value landed before it, or overwrites that.
 #[test]
 fn a_load_answers_what_landed_before_it() {

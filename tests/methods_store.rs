@@ -321,8 +321,17 @@ fn statistics_count_what_happened() {
     store.find("a");
     store.read("a", |_| ());
     store.find("missing");
+    store.find_versioned("a");
+    store.find_with_expiry("a");
+    store.find_with_expiry("missing");
     let stats = store.stats();
-    assert_eq!((stats.inserts, stats.replaced, stats.hits, stats.misses), (2, 1, 2, 1));
+    assert_eq!((stats.inserts, stats.replaced, stats.hits, stats.misses), (2, 1, 4, 2));
+    assert!(store.peek("a").is_some() && store.peek_with_expiry("a").is_some());
+    assert!(store.peek("missing").is_none() && store.peek_with_expiry("missing").is_none());
+    assert_eq!((store.iter().count(), store.all().len(), store.iter_with_expiry().count()), (2, 2, 2));
+    assert_eq!(store.delete_where(|_, _| false), 0);
+    let stats = store.stats();
+    assert_eq!((stats.hits, stats.misses), (4, 2), "neither looks without a trace nor listings count");
     store.delete("b");
     clock.advance(seconds(1));
     assert_eq!(store.sweep(), 1);
@@ -333,6 +342,31 @@ fn statistics_count_what_happened() {
     silent.find("a");
     assert_eq!(silent.stats().hits, 0);
     assert_eq!(silent.len(), 1);
+}
+
+/// Catches looks without a trace that tell something else than those that count, and a listing whose expiries are
+/// another's.
+#[test]
+fn peek_and_iter_tell_data_and_expiry() {
+    let (store, clock) = manual_store();
+    store.save("a", "one", at(5));
+    store.save("b", "two", at(9));
+    assert_eq!(store.peek("a").as_deref(), Some(&b"one"[..]));
+    assert_eq!(
+        store.peek_with_expiry("b").map(|(data, expiry)| (data.to_vec(), expiry)),
+        Some((b"two".to_vec(), at(9)))
+    );
+    assert!(store.touch("a", at(7)));
+    let listed = |store: &MemStore| {
+        let mut listed: Vec<_> = store.iter_with_expiry().map(|(t, d, e)| (t.to_vec(), d.to_vec(), e)).collect();
+        listed.sort();
+        listed
+    };
+    let (a, b) = ((b"a".to_vec(), b"one".to_vec(), at(7)), (b"b".to_vec(), b"two".to_vec(), at(9)));
+    assert_eq!(listed(&store), [a, b.clone()]);
+    clock.advance(seconds(7));
+    assert!(store.peek("a").is_none() && store.peek_with_expiry("a").is_none());
+    assert_eq!(listed(&store), [b]);
 }
 
 /// Catches a builder that accepts nonsense or does not say what is wrong.

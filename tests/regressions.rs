@@ -454,3 +454,172 @@ fn expiries_are_exact_from_the_first_moment_on() {
         assert!(store.find("token").is_none(), "in round {round}");
     }
 }
+
+/// A closure that wrote its own key whenever it ran was asked again for ever.
+#[test]
+fn a_closure_that_writes_its_own_key_each_time_panics() {
+    type Writer = (&'static str, fn(&Cache<u64, u64>));
+    let writers: [Writer; 6] = [
+        ("update", |cache| {
+            cache.update(&1, |value| {
+                cache.insert(1, *value);
+                value + 1
+            });
+        }),
+        ("update by an update", |cache| {
+            cache.update(&1, |value| {
+                cache.update(&1, |value| value + 1);
+                value + 1
+            });
+        }),
+        ("compute", |cache| {
+            cache.compute(1, |value| {
+                cache.insert(1, 5);
+                Op::Put(value.map_or(0, |value| value + 1))
+            });
+        }),
+        ("compute what is not there", |cache| {
+            cache.compute(2, |value| {
+                cache.insert(2, 5);
+                Op::Put(value.map_or(0, |value| value + 1))
+            });
+        }),
+        ("remove_if", |cache| {
+            cache.remove_if(&1, |value| {
+                cache.insert(1, value + 1);
+                true
+            });
+        }),
+        ("a closure within a closure", |cache| {
+            cache.update(&1, |value| {
+                cache.insert(1, 7);
+                cache.compute(3, |_| {
+                    cache.insert(3, 7);
+                    Op::Put(7)
+                });
+                value + 1
+            });
+        }),
+    ];
+    for (name, write) in writers {
+        let cache = cache(&ManualClock::new());
+        cache.insert(1, 1);
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| write(&cache))).expect_err(name);
+        let message = panic.downcast_ref::<&str>().expect("a message");
+        assert!(message.contains("its own key"), "{name}: {message}");
+        // Nothing is left behind that would end another call.
+        assert!(cache.update(&1, |value| value + 1), "{name}");
+        assert!(cache.update(&1, |value| value + 1));
+        assert_eq!(cache.len(), cache.iter().count());
+    }
+}
+
+/// A closure may write its own key once or twice, remove it as often as it runs, look at it, and write others.
+#[test]
+fn a_closure_that_writes_its_own_key_now_and_then_is_asked_again() {
+    let cache = cache(&ManualClock::new());
+    for writes in 0..=2 {
+        cache.insert(1, 10);
+        let mut runs = 0;
+        assert!(cache.update(&1, |value| {
+            runs += 1;
+            if runs <= writes {
+                cache.insert(1, 10 * (runs + 1));
+            }
+            assert_eq!(cache.insert_if_absent(1, 0), Err((1, 0)));
+            assert!(!cache.remove_if(&1, |_| false) && cache.touch(&1, HOUR));
+            value + 1
+        }));
+        assert_eq!((runs, cache.get(&1)), (writes + 1, Some(10 * (writes + 1) + 1)), "by what it has written itself");
+    }
+    assert_eq!(cache.compute(1, |_| if cache.remove(&1) { Op::Put(1) } else { Op::Put(2) }), Outcome::Inserted);
+    assert_eq!(cache.get(&1), Some(2));
+}
+
+/// Keys of one hash are not each other's, however often a closure is asked again since others write.
+#[test]
+fn a_closure_may_write_to_keys_of_its_hash() {
+    let builder = Cache::<u64, u64>::builder().hasher(Constant).cleanup_interval(Duration::ZERO);
+    let cache = builder.build().expect("sane");
+    cache.insert(1, 0);
+    let mut runs = 0;
+    assert!(cache.update(&1, |value| {
+        runs += 1;
+        cache.insert(2, runs);
+        if runs < 20 {
+            // Another thread's write.
+            std::thread::scope(|scope| scope.spawn(|| cache.insert(1, runs)).join().expect("no panic"));
+        }
+        value + 1
+    }));
+    assert_eq!((runs, cache.get(&1), cache.get(&2)), (20, Some(20), Some(20)));
+}
+
+/// Callbacks of what had expired came up to 1/64 of its time to live late: ten hours for a month. Within an interval
+/// of the janitor they come, and each entry is filed a few times for that, not once an interval.
+#[test]
+fn callbacks_come_within_an_interval() {
+    const ENTRIES: u64 = 1_000;
+    const INTERVAL: Duration = Duration::from_secs(60);
+    let month = 720 * HOUR;
+    for (is_prompt, has_listener) in [(None, true), (Some(true), false), (None, false), (Some(false), true)] {
+        let clock = ManualClock::new();
+        let left = Arc::new(AtomicUsize::new(0));
+        let mut builder = Cache::<u64, u64>::builder().clock(clock.clone()).cleanup_interval(Duration::from_millis(1));
+        if let Some(is_prompt) = is_prompt {
+            builder = builder.prompt_expiry(is_prompt);
+        }
+        if has_listener {
+            let left = left.clone();
+            builder = builder.on_removal(move |_, _, _| {
+                left.fetch_add(1, Relaxed);
+            });
+        }
+        let cache = builder.build().expect("sane");
+        (0..ENTRIES).for_each(|key| assert!(cache.insert_with_ttl(key, key, month - (key as u32) * INTERVAL)));
+        // A sweep of the janitor's, by the number of those that have ended.
+        let sweep = || {
+            let sweeps = cache.stats().sweeps;
+            // One may be under way, by the former time.
+            while cache.stats().sweeps < sweeps + 2 {
+                std::thread::yield_now();
+            }
+        };
+        let (is_prompt, mut is_late) = (is_prompt.unwrap_or(has_listener), false);
+        clock.advance(month - (ENTRIES as u32) * INTERVAL);
+        for due in 0..40 {
+            sweep();
+            assert!(!is_prompt || cache.len() as u64 == ENTRIES - due, "{} are left after {due}", cache.len());
+            is_late |= cache.len() as u64 > ENTRIES - due;
+            let told = if has_listener { ENTRIES as usize - cache.len() } else { 0 };
+            assert_eq!(left.load(Relaxed), told);
+            clock.advance(INTERVAL);
+        }
+        assert_eq!(is_late, !is_prompt);
+        clock.advance(month);
+        sweep();
+        assert_eq!(cache.len(), 0);
+    }
+}
+
+/// What promptness costs: each entry is filed anew when the pile that it stands in straddles now, and then in a
+/// finer one. So often, and no more, however short the interval.
+#[test]
+fn prompt_expiry_files_each_entry_a_few_times() {
+    const ENTRIES: u64 = 2_000;
+    let clock = ManualClock::new();
+    let cache = cache(&clock);
+    let (month, interval) = (720 * HOUR, Duration::from_secs(300));
+    (0..ENTRIES)
+        .for_each(|key| assert!(cache.insert_with_ttl(key, key, month - (key as u32) * Duration::from_secs(7))));
+    let mut sweeps = 0;
+    while !cache.is_empty() {
+        clock.advance(interval);
+        // As the janitor's prompt sweep does.
+        cache.sweep();
+        sweeps += 1;
+    }
+    assert!(sweeps >= 8_600, "{sweeps}: it takes a month");
+    let handled = cache.stats().records_handled;
+    assert!((ENTRIES..=5 * ENTRIES).contains(&handled), "{handled} records for {ENTRIES} entries");
+}

@@ -1,4 +1,4 @@
-//! The specification of two tokens and `MemStore::rename` between them, and how to ask a real store. The clock stands still.
+//! The specification of two tokens and `MemStore::rename` between them, and how to ask a real store.
 //!
 //! `rename` is no single step, and does not promise to be: "there is no moment at which neither token finds the session; while this runs, both may". What it
 //! does promise is told by the steps that it may take midway:
@@ -10,9 +10,12 @@
 //! end      true: what was looked at is there, and goes, in one step
 //!          false: `from` has no session, or `to` had one when the copy was to be put
 //! ```
+//!
+//! A session that has expired is no longer there: so no rename that ends after that has moved it.
 
 use fleeting::MemStore;
 
+use crate::overtaken::Overtaken;
 use crate::specification::{Call, Specification};
 use crate::store::{Session, StoreAnswer, StoreOperation, StoreToken, TokenState, ask as ask_token};
 use crate::ticks::Ticks;
@@ -29,8 +32,10 @@ const ATTEMPTS: u32 = 3;
 pub enum PairOperation {
     /// An operation on one of them.
     On(usize, StoreOperation),
-    /// From this one to the other.
-    RenameFrom(usize),
+    /// From this one to the other, with this expiry.
+    RenameFrom(usize, u64),
+    /// The clock was moved on to this tick, by one.
+    Advance(u64),
 }
 
 /// A session, told from all others: by the return of the call that put it, and which of that rename's copies it is.
@@ -46,7 +51,7 @@ enum Phase {
     Idle,
     /// It remembers a session.
     Looked(Session, Identity),
-    /// A copy of this one was put.
+    /// A copy of this one was put; or would have been, but for its own expiry.
     Put(Identity),
 }
 
@@ -61,6 +66,9 @@ struct Rename {
 /// What both tokens have, and the renames that run.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct PairState {
+    /// In ticks.
+    now: u64,
+    overtaken: [Option<Overtaken>; 2],
     sessions: [Option<(Session, Identity)>; 2],
     renames: Vec<Rename>,
 }
@@ -100,7 +108,7 @@ impl PairState {
         state
     }
 
-    fn go_on(&self, from: usize, call: &PairCall, next: &mut Vec<PairState>) {
+    fn go_on(&self, from: usize, expiry: u64, call: &PairCall, next: &mut Vec<PairState>) {
         let born = call.returned.unwrap_or(u64::MAX);
         let (source, target) = (self.sessions[from], self.sessions[1 - from]);
         let rename = self.rename(call.invoked);
@@ -110,8 +118,9 @@ impl PairState {
             }
             (Phase::Looked(source, identity), _, None) if rename.copies < ATTEMPTS => {
                 let copies = rename.copies + 1;
-                let copy = Session { expiry: FAR, born, version: None, ..source };
-                let state = self.with_session(1 - from, Some((copy, Identity { born, copy: copies })));
+                let copy = Session { expiry, born, version: None, ..source };
+                let copy = (expiry > self.now).then_some((copy, Identity { born, copy: copies }));
+                let state = self.with_session(1 - from, copy);
                 next.push(state.with_rename(Rename { copies, phase: Phase::Put(identity), ..rename }));
             }
             (Phase::Put(original), source, target) if source.is_none_or(|source| source.1 != original) => {
@@ -143,14 +152,14 @@ impl Specification for TokenPair {
     type State = PairState;
 
     fn initial(&self) -> PairState {
-        PairState { sessions: [None, None], renames: Vec::new() }
+        PairState { now: 0, overtaken: [None; 2], sessions: [None; 2], renames: Vec::new() }
     }
 
     fn step(&self, state: &PairState, call: &PairCall, next: &mut Vec<PairState>) {
         match call.operation {
             PairOperation::On(token, operation) => {
-                let before =
-                    TokenState { now: 0, overtaken: None, session: state.sessions[token].map(|session| session.0) };
+                let session = state.sessions[token].map(|session| session.0);
+                let before = TokenState { now: state.now, overtaken: state.overtaken[token], session };
                 let Call { thread, clock, invoked, returned, .. } = *call;
                 let call = Call { thread, clock, invoked, returned, operation, answer: call.answer.clone() };
                 let mut after = Vec::new();
@@ -160,16 +169,32 @@ impl Specification for TokenPair {
                         Some((before, identity)) if before.born == session.born => identity,
                         _ => Identity { born: session.born, copy: 0 },
                     };
-                    state.with_session(token, after.session.map(|session| (session, identity(session))))
+                    let session = after.session.map(|session| (session, identity(session)));
+                    let mut state = state.with_session(token, session);
+                    state.overtaken[token] = after.overtaken;
+                    state
                 }));
             }
-            PairOperation::RenameFrom(from) => state.end(from, call, next),
+            PairOperation::RenameFrom(from, _) if state.now >= call.clock => state.end(from, call, next),
+            // The clock stood there before the call.
+            PairOperation::RenameFrom(..) => {}
+            PairOperation::Advance(now) => {
+                let mut state = PairState { now, ..state.clone() };
+                for token in 0..2 {
+                    let is_to_come = |overtaken: &Overtaken| now < overtaken.deadline;
+                    state.overtaken[token] = state.overtaken[token].filter(is_to_come);
+                    state.sessions[token] = state.sessions[token].filter(|(session, _)| now < session.expiry);
+                }
+                next.push(state);
+            }
         }
     }
 
     fn midway(&self, state: &PairState, call: &PairCall, next: &mut Vec<PairState>) {
-        if let PairOperation::RenameFrom(from) = call.operation {
-            state.go_on(from, call, next);
+        if let PairOperation::RenameFrom(from, expiry) = call.operation
+            && state.now >= call.clock
+        {
+            state.go_on(from, expiry, call, next);
         }
     }
 }
@@ -178,8 +203,12 @@ impl Specification for TokenPair {
 pub fn ask(store: &MemStore, ticks: &Ticks, tokens: &[String; 2], operation: &PairOperation) -> StoreAnswer {
     match *operation {
         PairOperation::On(token, operation) => ask_token(store, ticks, &tokens[token], &operation),
-        PairOperation::RenameFrom(from) => {
-            StoreAnswer::Did(store.rename(&tokens[from], &tokens[1 - from], ticks.system_time(FAR)))
+        PairOperation::RenameFrom(from, expiry) => {
+            StoreAnswer::Did(store.rename(&tokens[from], &tokens[1 - from], ticks.system_time(expiry)))
+        }
+        PairOperation::Advance(_) => {
+            ticks.advance();
+            StoreAnswer::Done
         }
     }
 }

@@ -3,6 +3,8 @@
 //! A checker that always said yes would fail the second half of these, one that always said no the first.
 
 use histories::cache::{CacheAnswer, CacheKey, CacheOperation, NEVER};
+use histories::rename::{PairOperation, TokenPair};
+use histories::store::{StoreAnswer, StoreOperation};
 use histories::{Call, Violation, check};
 
 use CacheAnswer::{Did, Done, Seen, Until, Value};
@@ -222,5 +224,43 @@ fn a_violation_is_shrunk_and_readable() {
     assert_eq!(violation.calls.len(), 3, "{text}");
     for part in ["thread 2", "+ Remove", "+ Get", "= Value(Some(100))", "NOT LINEARIZABLE"] {
         assert!(text.contains(part), "{part} in:\n{text}");
+    }
+}
+
+/// A renaming of a session that expires meanwhile moves it before that, or not at all; whoever looks for both tokens
+/// may see it on its way.
+#[test]
+fn a_renaming_gives_no_second_life() {
+    let call = |thread, from, to, operation, answer| Call {
+        thread,
+        clock: 0,
+        invoked: from,
+        returned: Some(to),
+        operation,
+        answer: Some(answer),
+    };
+    let find = |token| PairOperation::On(token, StoreOperation::Find);
+    let history = |is_moved, found_midway: Option<u64>, found_later: Option<u64>| {
+        vec![
+            call(0, 1, 2, PairOperation::On(0, StoreOperation::Save(1 << 16, 5)), StoreAnswer::Done),
+            call(0, 3, 20, PairOperation::RenameFrom(0, 9), StoreAnswer::Did(is_moved)),
+            call(1, 4, 5, PairOperation::Advance(5), StoreAnswer::Done),
+            call(1, 6, 7, find(0), StoreAnswer::Data(None)),
+            call(1, 8, 9, find(1), StoreAnswer::Data(found_midway)),
+            call(1, 21, 22, find(1), StoreAnswer::Data(found_later)),
+        ]
+    };
+    let session = Some(1 << 16);
+    for (is_moved, midway, later, is_possible) in [
+        (true, session, session, true),
+        (false, None, None, true),
+        (false, session, None, true),
+        (true, None, session, false),
+        (true, None, None, false),
+        (false, None, session, false),
+        (true, session, None, false),
+    ] {
+        let is_explained = check(&TokenPair, &history(is_moved, midway, later)).is_ok();
+        assert_eq!(is_explained, is_possible, "{is_moved} {midway:?} {later:?}");
     }
 }

@@ -5,5 +5,5 @@
 # pass: plain
 /pub fn rename/,/^    }/ {
     s/let moved = match core\.put/let is_cut = core.engine.remove_node(source, \&guard); let moved = match core.put/
-    s/if core\.engine\.remove_node\(source, &guard\) \{/if is_cut {/
+    s/core\.engine\.is_live\(source, &guard\) && core\.engine\.remove_node\(source, &guard\)/is_cut/
 }

@@ -410,9 +410,24 @@ enum Hands {
 /// A clock that loom sees: it explores what happens between a reading and an advance by another thread. Readings are
 /// read-modify-writes, so never stale, and relaxed, so that a clock orders nothing else.
 #[derive(Clone, Debug)]
-struct VisibleClock {
+pub struct VisibleClock {
     origin: Instant,
     nanoseconds: Arc<loom::sync::atomic::AtomicU64>,
+}
+
+impl Default for VisibleClock {
+    /// A clock that stands at zero, and at 1970 by the wall.
+    fn default() -> Self {
+        VisibleClock { origin: Instant::now(), nanoseconds: Arc::new(loom::sync::atomic::AtomicU64::new(0)) }
+    }
+}
+
+impl VisibleClock {
+    /// Moves it on.
+    pub fn advance(&self, by: Duration) {
+        let by = u64::try_from(by.as_nanos()).expect("not that far");
+        self.nanoseconds.fetch_add(by, Ordering::Relaxed);
+    }
 }
 
 impl Clock for VisibleClock {
@@ -422,6 +437,11 @@ impl Clock for VisibleClock {
 
     fn origin(&self) -> Instant {
         self.origin
+    }
+
+    fn with_system_time(&self) -> (Duration, SystemTime) {
+        let elapsed = self.elapsed();
+        (elapsed, SystemTime::UNIX_EPOCH + elapsed)
     }
 }
 
@@ -436,8 +456,7 @@ impl Default for World {
 impl World {
     /// Whose clock moves while threads run.
     pub fn with_visible_clock() -> World {
-        let nanoseconds = Arc::new(loom::sync::atomic::AtomicU64::new(0));
-        let clock = VisibleClock { origin: Instant::now(), nanoseconds };
+        let clock = VisibleClock::default();
         World::new(Time::custom(clock.clone()), Hands::Visible(clock))
     }
 
@@ -456,7 +475,7 @@ impl World {
 
 /// The time of a tick: deadlines of models are ticks, so that an entry is filed under its deadline.
 pub fn at(tick: u64) -> u64 {
-    tick << 20
+    tick << 24
 }
 
 impl World {
@@ -465,9 +484,7 @@ impl World {
         let by = at(tick).saturating_sub(self.engine.time().now());
         match &self.clock {
             Hands::Manual(clock) => clock.advance(Duration::from_nanos(by)),
-            Hands::Visible(clock) => {
-                clock.nanoseconds.fetch_add(by, Ordering::Relaxed);
-            }
+            Hands::Visible(clock) => clock.advance(Duration::from_nanos(by)),
         }
     }
 
@@ -497,7 +514,7 @@ impl World {
         let guard = self.engine.change();
         let node = self.engine.find(key.hash, |node| *node.key() == key, &guard)?;
         // Found, so it is open, and settled.
-        Some(node.meta().deadline().time() >> 20)
+        Some(node.meta().deadline().time() >> 24)
     }
 
     /// Inserts or replaces; true if something was there. With a deadline that has come nothing is there afterwards.
@@ -530,7 +547,7 @@ impl World {
         );
         match written {
             Written::Kept(..) => None,
-            Written::Replaced => Some(true),
+            Written::Replaced(_) => Some(true),
             Written::Inserted(..) | Written::Absent => Some(false),
             Written::Removed(..) => Some(true),
             Written::Stillborn => unreachable!("inherits nothing"),
@@ -549,7 +566,7 @@ impl World {
             }
         };
         let written = self.engine.write(key.hash, |node, _| *node.key() == key, &guard, None, decide);
-        matches!(written, Written::Replaced)
+        matches!(written, Written::Replaced(_))
     }
 
     /// Removes a live entry.
@@ -627,6 +644,13 @@ pub fn numbers() -> Builder<u64, u64, Identity> {
 pub fn store() -> Arc<MemStore> {
     let clock = ManualClock::starting_at(SystemTime::UNIX_EPOCH);
     Arc::new(MemStore::builder().clock(clock).cleanup_interval(Duration::ZERO).build().expect("a store"))
+}
+
+/// A store whose clock moves while threads run.
+pub fn store_with_visible_clock() -> (Arc<MemStore>, VisibleClock) {
+    let clock = VisibleClock::default();
+    let builder = MemStore::builder().clock(clock.clone()).cleanup_interval(Duration::ZERO);
+    (Arc::new(builder.build().expect("a store")), clock)
 }
 
 /// An expiry that does not come.

@@ -1,13 +1,15 @@
 //! rename-session (`src/store.rs`): the new token is published before the old one is cut, by identity: who finds neither has missed the
 //! session, and who changes the old one meanwhile makes the renaming start over, or fail.
 //!
-//! Explored: a renaming beside a find of both tokens, a deletion, a save, another renaming, a creation of the new token. Breaks caught: a cut
-//! before the put, a copy that stays where the source was deleted, a source removed by its name.
+//! Explored: a renaming beside a find of both tokens, a deletion, a save, another renaming, a creation of the new
+//! token, the expiry of the old one. Breaks caught: a cut before the put, a copy that stays where the source was
+//! deleted, a source removed by its name, one that has expired.
 
 use std::sync::Arc;
+use std::time::{Duration, SystemTime};
 
 use fleeting::MemStore;
-use fleeting_loom_tests::{Model, later, pair, store, trio};
+use fleeting_loom_tests::{Model, later, pair, store, store_with_visible_clock, trio};
 
 /// The tokens lie in both buckets of the table.
 const OLD: &str = "old";
@@ -127,5 +129,29 @@ fn rename_against_delete_against_save() {
         assert_eq!(find(&store, NEW).as_deref(), Some("2"), "a save was lost");
         assert!(!(renamed && deleted));
         (renamed, deleted)
+    });
+}
+
+/// A session that has expired has no other life: who does not find the new token then will not find it later. (Who
+/// looks for the old one, too, removes it.)
+#[test]
+fn rename_against_expiry() {
+    const SOON: Duration = Duration::from_secs(5);
+    let model = Model::new("rename_against_expiry").plain(5).rmw(4);
+    model.explore(&[(true, true), (false, true), (false, false)], || {
+        let world = store_with_visible_clock();
+        world.0.save(OLD, "1", SystemTime::UNIX_EPOCH + SOON);
+        let (renamed, found) = pair(
+            &world,
+            |(store, _)| store.rename(OLD, NEW, later()),
+            |(store, clock)| {
+                clock.advance(SOON);
+                is_there(store, NEW)
+            },
+        );
+        assert!(found || !renamed, "a session that had expired is there again");
+        let (store, _) = world;
+        assert_eq!((is_there(&store, OLD), is_there(&store, NEW), store.len()), (false, renamed, usize::from(renamed)));
+        (renamed, found)
     });
 }

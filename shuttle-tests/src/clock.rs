@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use fleeting::{Clock, ManualClock};
 
 /// The length of a tick of the expiry index, in nanoseconds.
-pub const TICK: u64 = 1 << 20;
+pub const TICK: u64 = 1 << 24;
 
 /// That many ticks.
 pub const fn ticks(count: u64) -> Duration {

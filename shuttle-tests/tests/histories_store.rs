@@ -1,6 +1,8 @@
-//! Linearizability of session stores: as `histories.rs` does for caches, on one and two tokens, with the versions of `compare_and_save`.
+//! Linearizability of session stores: as `histories.rs` does for caches, on one and two tokens, with the versions of
+//! `compare_and_save`; and renames, in the steps that they promise, while the clock moves.
 //!
-//! Catches a save that comes late and is kept, a version that was given twice, a find that answers for what was deleted.
+//! Catches a save that comes late and is kept, a version that was given twice, a find that answers for what was
+//! deleted, a session that gets a new life from a rename.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -10,6 +12,7 @@ use fleeting::{ManualClock, MemStore, Version};
 use fleeting_shuttle_tests::clock::{StepClock, ticks};
 use fleeting_shuttle_tests::tally::Tally;
 use fleeting_shuttle_tests::{explore, ignore};
+use histories::rename::{self, FAR, PairOperation, TokenPair};
 use histories::store::{StoreAnswer, StoreOperation, StoreToken, ambiguous_version, ask, walk};
 use histories::{Call, Log, Stamps, Ticks};
 use shuttle::rand::RngCore;
@@ -178,4 +181,64 @@ fn store_with_two_tokens() {
         recorded.check(threads.into_iter().chain([disturbances]), &counted);
     });
     tally.finish("store-two-tokens");
+}
+
+/// Renames between two tokens and back, other operations on both, and expiries that come meanwhile. Each call reads
+/// the clock in steps.
+#[test]
+fn store_with_renames() {
+    let tally = Arc::new(Tally::default());
+    let counted = tally.clone();
+    explore("histories-store-renames", move || {
+        let recorded = Recorded::new(2);
+        let pair = [recorded.tokens[0].clone(), recorded.tokens[1].clone()];
+        let threads: Vec<_> = (0..3).map(|thread| pair_calls(&recorded, &pair, thread, 4)).collect();
+        let clock = advances(&recorded, 3, 3);
+        let mut histories = vec![Vec::new()];
+        for log in threads.into_iter().chain([clock]) {
+            log.join().expect("a panic of a thread ends the execution before").distribute(&mut histories);
+        }
+        counted.check(&TokenPair, &histories[0]);
+    });
+    tally.finish("store-renames");
+}
+
+type PairLog = Log<PairOperation, StoreAnswer>;
+
+fn pair_calls(recorded: &Recorded, pair: &[String; 2], thread: usize, calls: usize) -> JoinHandle<PairLog> {
+    let (recorded, pair) = (recorded.clone(), pair.clone());
+    thread::spawn(move || {
+        let mut log = Log::new(thread);
+        for _ in 0..calls {
+            let (number, data) = (draw(), (recorded.data.fetch_add(1, Ordering::Relaxed) + 1) << 16);
+            let token = (number >> 8) as usize % 2;
+            let expiry = if (number >> 16).is_multiple_of(3) { FAR } else { recorded.ticks.now() + (number >> 24) % 3 };
+            let operation = match number % 8 {
+                0 | 1 => PairOperation::On(token, StoreOperation::Save(data, expiry)),
+                2 => PairOperation::On(token, StoreOperation::Create(data, expiry)),
+                3..=5 => PairOperation::RenameFrom(token, expiry),
+                _ => PairOperation::On(token, StoreOperation::Find),
+            };
+            log.call(&recorded.stamps, recorded.ticks.now(), 0, operation, |operation| {
+                rename::ask(&recorded.store, &recorded.ticks, &pair, operation)
+            });
+        }
+        log
+    })
+}
+
+fn advances(recorded: &Recorded, thread: usize, count: usize) -> JoinHandle<PairLog> {
+    let recorded = recorded.clone();
+    thread::spawn(move || {
+        let mut log = Log::new(thread);
+        for _ in 0..count {
+            recorded.clock.step();
+            let now = recorded.ticks.now();
+            log.call(&recorded.stamps, now, 0, PairOperation::Advance(now + 1), |_| {
+                recorded.ticks.advance();
+                StoreAnswer::Done
+            });
+        }
+        log
+    })
 }

@@ -39,7 +39,7 @@ where
     }
 
     pub(crate) fn sweep_due(&self, go_on: impl Fn() -> bool) {
-        self.engine.sweep(false, go_on);
+        self.engine.sweep_due(go_on);
     }
 
     /// Where a time to live that begins now ends; the default one if None.
@@ -58,9 +58,9 @@ where
         self.time_to_idle.is_some()
     }
 
-    /// Moves the end of idle time, on a hit.
+    /// Moves the end of idle time: on a hit, and on a write that keeps the time to live.
     #[inline]
-    fn hit(&self, entry: Ref<'_, Entry<K, V>>, guard: &Operation<'_, Entry<K, V>>) {
+    pub(super) fn used(&self, entry: Ref<'_, Entry<K, V>>, guard: &Operation<'_, Entry<K, V>>) {
         if self.time_to_idle.is_some() {
             self.postpone(entry, guard);
         }
@@ -135,7 +135,7 @@ where
         match found {
             Some(entry) => {
                 self.engine.counters().count(Count::Hits);
-                self.hit(entry, guard);
+                self.used(entry, guard);
             }
             None => self.engine.counters().count(Count::Misses),
         }

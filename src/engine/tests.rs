@@ -141,7 +141,7 @@ fn an_update_inherits_the_claim() {
         Entry::inherit(&mut node, current.expect("live"));
         Step::PutInheriting(node)
     });
-    assert!(matches!(written, Written::Replaced));
+    assert!(matches!(written, Written::Replaced(_)));
     assert_eq!((state(&engine, 7), engine.counters().records()), (before, 1));
     clock.advance(Duration::from_nanos(HOUR));
     assert_eq!(engine.sweep(true, || true), 1);
@@ -263,7 +263,7 @@ fn a_decision_holds_for_one_state_of_the_entry() {
             Step::Put(spare.expect("given, or given back"))
         });
         assert_eq!(seen, expected);
-        assert_eq!(matches!(written, Written::Replaced), disturbed == 7);
+        assert_eq!(matches!(written, Written::Replaced(_)), disturbed == 7);
         assert!(remove(&engine, 7));
     }
 }

@@ -4,9 +4,15 @@
 //! deadline  DEAD (0) | a time in nanoseconds | NEVER        open: touch and expiry may change it by CAS
 //!           the same with the top bit set                   closed: replaced, its successor inherits this
 //!           UNSETTLED (the top bit alone)                   inherits from its predecessor, not yet settled
-//! filed     63 ........................... 20 | 19 .... 0
-//!           tick / 2^20 ns; 0 = no record     | sequence, bumped by every change
+//! filed     63 ........................... 24 | 23 .... 0
+//!           tick / 2^24 ns; 0 = no record     | sequence, bumped by every change
 //! ```
+//!
+//! A claim is changed by CAS, and the sequence is what tells two claims of one tick apart. So a thread that stops
+//! between its load and its CAS is deceived only if the claim of that one entry changes 2^24 times meanwhile, or a
+//! multiple of that, to the same tick. Each change takes a shortening touch, a sweep's re-filing, or an early take:
+//! at 10 million of them in a second, all of one entry, the thread would have to be stopped for 1.7 s, and to go on
+//! between two certain ones. The entry would then be left in memory, expired, until somebody asks for it.
 
 use crate::map::Node;
 use crate::reclaim::{Guard, Ref};
@@ -21,10 +27,14 @@ pub const DEAD: u64 = 0;
 const CLOSED: u64 = 1 << 63;
 const UNSETTLED: u64 = CLOSED;
 
-/// Ticks are multiples of this many nanoseconds (about a millisecond).
+/// Ticks are multiples of this many nanoseconds (about 17 ms): the sequence of a claim has the bits that this
+/// leaves.
 pub const UNIT: u64 = 1 << UNIT_BITS;
-const UNIT_BITS: u32 = 20;
-const SEQUENCE_BITS: u32 = 20;
+const UNIT_BITS: u32 = 24;
+const SEQUENCE_BITS: u32 = 24;
+
+/// A tick is at most 2^63, so it fits above the sequence.
+const _: () = assert!(64 - UNIT_BITS + SEQUENCE_BITS <= 64);
 
 /// A node with a deadline.
 pub trait Timed: Node {

@@ -135,10 +135,10 @@ impl Twin {
         self.put(key, Kept { value, cap, deadline: self.deadline(cap) })
     }
 
-    /// Puts a value and keeps the deadline, if the key is live.
+    /// Puts a value and keeps the time to live, if the key is live; its idle time begins anew.
     pub fn amend(&mut self, key: u8, value: u32) -> bool {
         let Some(kept) = self.live(key).copied() else { return false };
-        self.put(key, Kept { value, ..kept })
+        self.put(key, Kept { value, deadline: self.deadline(kept.cap), ..kept })
     }
 
     pub fn touch(&mut self, key: u8, ttl: Option<Duration>) -> bool {

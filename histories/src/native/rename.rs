@@ -42,21 +42,23 @@ impl Object for RenameRound {
     }
 
     fn now(&self) -> u64 {
-        0
+        self.ticks.now()
     }
 
     fn next(&self, random: &mut Random, value: u64, (): &mut ()) -> Next<PairOperation> {
         // Ordering: Relaxed: threads need not agree on where one pair ends.
         let pair = self.chosen.fetch_add(1, Relaxed) / EACH;
         let token = usize::from(random.one_in(2));
+        // One that comes soon, has come, or does not come.
+        let expiry = if random.one_in(2) { FAR } else { self.now() + random.below(4) };
         let operation = match random.below(9 + self.others) {
-            0 => StoreOperation::Save(value, FAR),
-            1 | 2 => StoreOperation::Create(value, FAR),
-            3 => StoreOperation::Update(value, FAR),
-            4 => StoreOperation::Touch(FAR),
+            0 => StoreOperation::Save(value, expiry),
+            1 | 2 => StoreOperation::Create(value, expiry),
+            3 => StoreOperation::Update(value, expiry),
+            4 => StoreOperation::Touch(expiry),
             5 => StoreOperation::Delete,
             6 => StoreOperation::Take,
-            7 | 8 => return Next::On(pair, PairOperation::RenameFrom(token)),
+            7 | 8 => return Next::On(pair, PairOperation::RenameFrom(token, expiry)),
             _ => StoreOperation::Find,
         };
         Next::On(pair, PairOperation::On(token, operation))
@@ -72,8 +74,8 @@ impl Object for RenameRound {
         unreachable!("{operation:?} is no walk")
     }
 
-    fn advance(&self, _: u64) -> Option<PairOperation> {
-        None
+    fn advance(&self, now: u64) -> Option<PairOperation> {
+        Some(PairOperation::Advance(now + 1))
     }
 
     fn fill(&self, _: &mut Random, number: u64) {
@@ -90,7 +92,9 @@ pub fn round(random: &mut Random, tally: &mut Tally) -> Result<(), String> {
     let ticks = Ticks::new(ManualClock::new(), Duration::from_secs(1));
     let builder = MemStore::builder().clock(ticks.clock().clone()).cleanup_interval(Duration::ZERO);
     let store = builder.build().expect("a store");
-    let plan = Plan::random(random);
+    // Each move of the clock is in the history of every pair: so there are few pairs, and the clock moves in the
+    // midst of each.
+    let plan = Plan { operations: 500, pace: random.choose(&[6, 12, 24]), ..Plan::random(random) };
     let pairs =
         (0..plan.workers * plan.operations / EACH + 1).map(|pair| [format!("{pair} old"), format!("{pair} new")]);
     let others = random.choose(&[3, 6, 12]);
