@@ -163,9 +163,9 @@ fn entries_without_deadlines_are_sound() {
 #[test]
 fn loads_callbacks_and_the_janitor_are_sound() {
     for _ in 0..if cfg!(miri) { 1 } else { 10 } {
-        let cache: Cache<u32, Box<u32>> = Cache::builder()
+        let cache = Cache::<u32, Box<u32>>::builder()
             .cleanup_interval(Duration::from_millis(1))
-            .on_removal(|key: &u32, value: &Box<u32>, _| assert_eq!(*key, **value))
+            .on_removal(|key, value, _| assert_eq!(*key, **value))
             .build()
             .expect("sane");
         on_threads(&cache.clone(), |thread, cache| {
