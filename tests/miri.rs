@@ -45,7 +45,7 @@ fn expiring_entries_of_a_cache_are_sound() {
         Cache::builder().clock(clock.clone()).cleanup_interval(Duration::ZERO).build().expect("sane");
     let subject = (cache.clone(), plain.clone(), clock.clone());
     on_threads(&subject, |thread, (cache, plain, clock)| {
-        for round in 0..16 * FACTOR {
+        for round in 0..12 * FACTOR {
             let key = (round * 7 + thread) % 12;
             cache.insert(key, format!("v{round}"));
             cache.update(&key, |value| format!("{value}!"));
@@ -63,10 +63,10 @@ fn expiring_entries_of_a_cache_are_sound() {
                 cache.sweep();
                 plain.sweep();
             }
-            if round % 16 == 11 {
+            if round % 12 == 11 {
                 black_box(cache.pin().iter().count());
             }
-            if round % 16 == 13 && thread == 0 {
+            if round % 12 == 9 && thread == 0 {
                 plain.retain(|key, _| key % 2 == 0);
             }
         }
@@ -84,7 +84,7 @@ fn records_of_a_store_are_sound() {
     let store = MemStore::builder().clock(clock.clone()).cleanup_interval(Duration::ZERO).build().expect("sane");
     on_threads(&(store.clone(), clock.clone()), |_, (store, clock)| {
         let expiry = WALL_START + Duration::from_secs(9);
-        for round in 0..16 * FACTOR {
+        for round in 0..12 * FACTOR {
             let token = format!("tok{}", round % 5);
             store.save_for(&token, format!("data{round}"), Duration::from_secs(20));
             let held = store.find(&token);
@@ -132,7 +132,7 @@ fn entries_without_deadlines_are_sound() {
     }
     let (weak, plain, sum) = (cache::<Weak, Aligned>(), cache::<u32, ()>(), cache::<u32, u64>());
     on_threads(&(weak.clone(), plain, sum), |thread, (weak, plain, sum)| {
-        for round in 0..20 * FACTOR {
+        for round in 0..16 * FACTOR {
             let key = |number| Weak(number % 14, "k".into());
             weak.insert(key(round), Aligned(round.into(), "v".into()));
             weak.update(&key(round), Aligned::clone);
@@ -150,7 +150,7 @@ fn entries_without_deadlines_are_sound() {
             if round % 10 == 9 {
                 black_box(weak.pin().iter().map(|(_, value)| value.1.len()).sum::<usize>());
             }
-            if round % 20 == 15 {
+            if round % 16 == 15 {
                 plain.retain(|key, _| key % 2 == 0);
             }
         }
