@@ -1,9 +1,10 @@
-//! What single calls cost, at two sizes: bytes that the thread allocates, and the CPU time that it spends, within one call.
+//! What single calls cost, at two sizes: bytes that the thread allocates, and the CPU time that it spends, within
+//! one call.
 //!
-//! Catches work that one call does for the whole cache: a table that is zeroed, copied or freed within an insertion or a look-up
-//! (faults B1, B3), a walk where a step would do, a copy of all that shares a hash. Throughput shows none of these.
-//! CPU time, because a wait for a core must not count; medians, and the best of several rounds, because interrupts do.
-//! One test, so that nothing else takes the caches of the core.
+//! Catches work that one call does for the whole cache: a table that is zeroed, copied or freed within an insertion
+//! or a look-up (faults B1, B3), a walk where a step would do, a copy of all that shares a hash. Throughput shows
+//! none of these. CPU time, because a wait for a core must not count; medians, and the best of several rounds,
+//! because interrupts do. One test, so that nothing else takes the caches of the core.
 
 #![cfg(target_os = "linux")]
 
@@ -28,8 +29,8 @@ const CALLS: usize = 300;
 /// Rounds, the best of which counts.
 const ROUNDS: usize = 3;
 
-/// At the large size a call may take so many times the CPU time of one at the small size. Most of it is for the caches of the processor,
-/// in which the small one fits.
+/// At the large size a call may take so many times the CPU time of one at the small size. Most of it is for the
+/// caches of the processor, in which the small one fits.
 const TIME_RATIO: f64 = 4.0;
 
 /// The same for an entry of a walk, in which nearly all is what the processor's caches take.

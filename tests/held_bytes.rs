@@ -1,8 +1,9 @@
-//! What threads hold back when they do no more than read, or nothing: counted in bytes, with values of a MiB and many threads.
+//! What threads hold back when they do no more than read, or nothing: counted in bytes, with values of a MiB and
+//! many threads.
 //!
-//! Catches garbage that is counted by pieces (fault B5), pools without a total (fault B6), and the copies that removing keys of one hash
-//! leaves (fault B4). `tests/leaks.rs` sees none of these, because each thread gives everything back as it ends. Each case has a process of its
-//! own, so that nothing else allocates meanwhile.
+//! Catches garbage that is counted by pieces (fault B5), pools without a total (fault B6), and the copies that
+//! removing keys of one hash leaves (fault B4). `tests/leaks.rs` sees none of these, because each thread gives
+//! everything back as it ends. Each case has a process of its own, so that nothing else allocates meanwhile.
 
 mod common;
 
@@ -22,11 +23,12 @@ const MIB: i64 = 1 << 20;
 
 const INTERVAL: Duration = Duration::from_millis(50);
 
-/// Sweeps of the janitor after which nothing may be held any more: three of its intervals, and the one that was under way.
+/// Sweeps of the janitor after which nothing may be held any more: three of its intervals, and the one that was
+/// under way.
 const SWEEPS: u64 = 4;
 
-/// Waits until the janitor has swept so often again, and the level is below `limit` bytes: for a second more, since a busy machine may
-/// have kept a thread from its core. Returns the level.
+/// Waits until the janitor has swept so often again, and the level is below `limit` bytes: for a second more, since
+/// a busy machine may have kept a thread from its core. Returns the level.
 fn settle(before: i64, limit: i64, sweeps: impl Fn() -> u64) -> i64 {
     let wanted = sweeps() + SWEEPS;
     while sweeps() < wanted {
@@ -43,7 +45,8 @@ fn large_values() -> Cache<u64, Vec<u8>> {
     Cache::builder().cleanup_interval(INTERVAL).build().expect("sane")
 }
 
-/// Runs `begin` on each of `count` threads, then `rest` again and again, until the bytes were judged; returns how many are held by then.
+/// Runs `begin` on each of `count` threads, then `rest` again and again, until the bytes were judged; returns how
+/// many are held by then.
 fn held_while_resting(
     count: usize,
     limit: i64,
@@ -109,7 +112,8 @@ fn deleted_sessions_of_many_threads(limit: i64) -> i64 {
     held_while_resting(200, limit, begin, read, || store.stats().sweeps)
 }
 
-/// Removed values are dropped at the latest with the cache's last handle, and not with the thread: returns how many are not.
+/// Removed values are dropped at the latest with the cache's last handle, and not with the thread: returns how many
+/// are not.
 fn values_that_outlive_their_cache() -> i64 {
     let cache: Cache<u64, Arc<()>> = Cache::builder().cleanup_interval(INTERVAL).build().expect("sane");
     let value = Arc::new(());

@@ -1,8 +1,8 @@
 //! A few threads over tiny caches and a tiny store, small enough for Miri; natively they take a moment.
 //!
-//! `.ci/miri` runs them under several schedules, and for a 32-bit and a big-endian target. Miri catches what no test run sees: a pointer used
-//! beyond its provenance (fault C12), a read of uninitialized memory, a data race, a use after free, and a leak. Most
-//! loops are a few rounds under Miri, and a hundred times that natively.
+//! `.ci/miri` runs them under several schedules, and for a 32-bit and a big-endian target. Miri catches what no
+//! test run sees: a pointer used beyond its provenance (fault C12), a read of uninitialized memory, a data race, a
+//! use after free, and a leak. Most loops are a few rounds under Miri, and a hundred times that natively.
 
 use std::hash::{Hash, Hasher};
 use std::hint::black_box;
@@ -30,7 +30,8 @@ fn on_threads<T: Clone + Send + 'static>(subject: &T, work: impl Fn(u32, T) + Cl
     threads.into_iter().for_each(|thread| thread.join().expect("no thread panics"));
 }
 
-/// Times to live and to idle, so the expiry index with its skip list: boxes, atomics' in-place updates, claims and sweeps.
+/// Times to live and to idle, so the expiry index with its skip list: boxes, atomics' in-place updates, claims and
+/// sweeps.
 #[test]
 fn expiring_entries_of_a_cache_are_sound() {
     let clock = ManualClock::starting_at(WALL_START);
@@ -124,7 +125,8 @@ impl Hash for Weak {
 #[derive(Clone)]
 struct Aligned(#[expect(dead_code, reason = "it fills the value")] u64, String);
 
-/// No time to live, so no skip list: the map alone, with spills (two hashes for all keys), growth, and values without size.
+/// No time to live, so no skip list: the map alone, with spills (two hashes for all keys), growth, and values
+/// without size.
 #[test]
 fn entries_without_deadlines_are_sound() {
     fn cache<K: Hash + Eq + Send + Sync + 'static, V: Send + Sync + 'static>() -> Cache<K, V> {
@@ -159,7 +161,8 @@ fn entries_without_deadlines_are_sound() {
     assert_eq!(weak.len(), 0);
 }
 
-/// A load that others wait for, a callback, the janitor's thread, and the end of a cache whose handles several threads hold.
+/// A load that others wait for, a callback, the janitor's thread, and the end of a cache whose handles several
+/// threads hold.
 #[test]
 fn loads_callbacks_and_the_janitor_are_sound() {
     for _ in 0..if cfg!(miri) { 1 } else { 10 } {

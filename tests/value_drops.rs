@@ -1,7 +1,8 @@
 //! Values whose `Drop` uses a cache, takes a lock, or owns a cache: where and when the library drops them.
 //!
-//! Catches drops inside a read (fault A2), a drop inside another (A1), unbounded recursion and a deadlock as a thread ends,
-//! and a wait for a thread under a pin (A3). Each case has a process of its own, because what it catches ends the process, or hangs it.
+//! Catches drops inside a read (fault A2), a drop inside another (A1), unbounded recursion and a deadlock as a
+//! thread ends, and a wait for a thread under a pin (A3). Each case has a process of its own, because what it
+//! catches ends the process, or hangs it.
 
 mod common;
 
@@ -86,7 +87,8 @@ fn expect_all_dropped() {
     assert!(deepest <= 1, "drops nest: {deepest} of them at once on one thread");
 }
 
-/// Fills `cache` with objects that leave it again while another thread is pinned, so that none of them is dropped; calls `meanwhile`; unpins.
+/// Fills `cache` with objects that leave it again while another thread is pinned, so that none of them is dropped;
+/// calls `meanwhile`; unpins.
 fn with_backlog<R>(cache: &Cache<u64, Indexed>, meanwhile: impl FnOnce() -> R) -> R {
     let (pinned, is_pinned) = mpsc::channel();
     let (unpin, told_to_unpin) = mpsc::channel::<()>();
@@ -157,8 +159,9 @@ thread_local! {
     static AFTER: RefCell<Option<AtExit>> = const { RefCell::new(None) };
 }
 
-/// A thread on a small stack makes its first call while a backlog waits, and ends when all of it may be dropped; with `locals`, it has
-/// thread-locals, registered before and after those of the library, whose destructors use caches.
+/// A thread on a small stack makes its first call while a backlog waits, and ends when all of it may be dropped;
+/// with `locals`, it has thread-locals, registered before and after those of the library, whose destructors use
+/// caches.
 fn end_a_thread(first: fn(&Cache<u64, Indexed>, &MemStore), locals: bool) {
     let cache = unswept::<u64, Indexed>();
     let store = MemStore::new(Duration::ZERO);
@@ -187,7 +190,8 @@ fn end_a_thread(first: fn(&Cache<u64, Indexed>, &MemStore), locals: bool) {
     expect_all_dropped();
 }
 
-/// Catches a drop within a drop, an overflow or a deadlock at the end of a thread, whatever the thread did first (fault A1).
+/// Catches a drop within a drop, an overflow or a deadlock at the end of a thread, whatever the thread did first
+/// (fault A1).
 #[test]
 fn thread_ends_on_a_small_stack_whatever_it_called_first() {
     let cases: Vec<_> = FIRST_CALLS.iter().map(|(name, first)| (*name, || end_a_thread(*first, false))).collect();
@@ -203,7 +207,8 @@ fn thread_locals_may_use_a_cache_as_they_are_dropped() {
     child::run_each("thread_locals_may_use_a_cache_as_they_are_dropped", &cases);
 }
 
-/// Catches the same on a janitor's thread, which ends with a cache that has nothing to do with the backlog (fault A1, `janitor_exit`).
+/// Catches the same on a janitor's thread, which ends with a cache that has nothing to do with the backlog (fault
+/// A1, `janitor_exit`).
 #[test]
 fn janitor_ends_beside_a_backlog() {
     child::run("janitor_ends_beside_a_backlog", || {
@@ -283,8 +288,8 @@ fn no_value_is_dropped_inside_a_read() {
     });
 }
 
-/// Catches what the drop of a value inside a read leads to: a thread that holds a lock looks something up, and waits for itself
-/// (fault A2, `drop_deadlock`).
+/// Catches what the drop of a value inside a read leads to: a thread that holds a lock looks something up, and
+/// waits for itself (fault A2, `drop_deadlock`).
 #[test]
 fn look_up_under_a_lock_that_a_value_takes_in_its_drop_returns() {
     static POOL: Mutex<Vec<u64>> = Mutex::new(Vec::new());
@@ -313,8 +318,8 @@ fn look_up_under_a_lock_that_a_value_takes_in_its_drop_returns() {
     });
 }
 
-/// Catches a janitor that is waited for under a pin: caches that are values end, with their janitors, inside the collector, and two of them that
-/// wait for each other stop all freeing (fault A3, `cache_of_caches`).
+/// Catches a janitor that is waited for under a pin: caches that are values end, with their janitors, inside the
+/// collector, and two of them that wait for each other stop all freeing (fault A3, `cache_of_caches`).
 #[test]
 fn caches_as_values_end_with_their_janitors() {
     /// Threads of this process that are janitors.
@@ -351,8 +356,8 @@ fn caches_as_values_end_with_their_janitors() {
     });
 }
 
-/// Catches a load that stays open for ever, because what ends it pins first, and a panic in the collector, of a closure that is not the library's,
-/// comes out of there (fault A4, `flight_hang`).
+/// Catches a load that stays open for ever, because what ends it pins first, and a panic in the collector, of a
+/// closure that is not the library's, comes out of there (fault A4, `flight_hang`).
 #[test]
 fn load_ends_whatever_panics_in_the_collector() {
     child::run("load_ends_whatever_panics_in_the_collector", || {

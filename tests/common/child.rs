@@ -1,4 +1,5 @@
-//! Runs a test in a process of its own: what ends a process, or hangs it, then fails one test, with a name and a message.
+//! Runs a test in a process of its own: what ends a process, or hangs it, then fails one test, with a name and a
+//! message.
 
 use std::io::Read;
 use std::process::{Child, Command, Stdio};
@@ -11,8 +12,8 @@ const CASE: &str = "FLEETING_TEST_CASE";
 /// How long a case may take.
 const LIMIT: Duration = Duration::from_secs(60);
 
-/// Runs each of `cases` in a child process, which is the test `test` of this program again; fails with the names and the output of those that did
-/// not come back, or not in time.
+/// Runs each of `cases` in a child process, which is the test `test` of this program again; fails with the names
+/// and the output of those that did not come back, or not in time.
 ///
 /// The child does not return from here: it ends with its case.
 pub fn run_each(test: &str, cases: &[(&str, &dyn Fn())]) {
