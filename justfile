@@ -57,6 +57,14 @@ mutation *args:
 fuzz seconds="60" *targets:
     fuzz/run.sh {{seconds}} {{targets}}
 
+# Build the library for other targets: `just targets`, or `just targets s390x-unknown-linux-gnu`.
+targets *names:
+    .ci/targets {{names}}
+
+# Interpret small tests with Miri, under several schedules and for other targets: `FLEETING_MIRI_SEEDS=64 just miri`.
+miri:
+    .ci/miri
+
 # Address, leak and thread sanitizers.
 sanitizers *names:
     .ci/sanitizers {{names}}

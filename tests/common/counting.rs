@@ -1,8 +1,9 @@
 //! A global allocator that counts what is allocated now: bytes, blocks, and blocks by size, so that a leak can be told by
-//! the size of what was leaked. A test binary that wants it says `#[global_allocator] static ALLOCATOR: Counting = Counting;`.
+//! the size of what was leaked; and for each thread the bytes that it has ever allocated. A test binary that wants it says `#[global_allocator] static ALLOCATOR: Counting = Counting;`.
 #![allow(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::{AtomicI64, Ordering};
 
@@ -16,12 +17,28 @@ const CLASSES: usize = EXACT + 1 + usize::BITS as usize;
 static BYTES: AtomicI64 = AtomicI64::new(0);
 static BLOCKS: [AtomicI64; CLASSES] = [const { AtomicI64::new(0) }; CLASSES];
 
+/// The highest level of bytes since [`restart_peak`].
+static PEAK: AtomicI64 = AtomicI64::new(0);
+
+thread_local! {
+    /// Without a destructor, and without a first use that allocates: so that the allocator itself may use it.
+    static ALLOCATED: Cell<u64> = const { Cell::new(0) };
+}
+
 fn class(size: usize) -> usize {
     if size <= EXACT { size } else { EXACT + 1 + size.ilog2() as usize }
 }
 
 fn count(layout: Layout, sign: i64) {
-    BYTES.fetch_add(sign * layout.size() as i64, Ordering::Relaxed);
+    let change = sign * layout.size() as i64;
+    let now = BYTES.fetch_add(change, Ordering::Relaxed) + change;
+    if sign > 0 {
+        ALLOCATED.set(ALLOCATED.get() + layout.size() as u64);
+        // A read first: most of the time there is no new peak.
+        if now > PEAK.load(Ordering::Relaxed) {
+            PEAK.fetch_max(now, Ordering::Relaxed);
+        }
+    }
     BLOCKS[class(layout.size())].fetch_add(sign, Ordering::Relaxed);
 }
 
@@ -49,6 +66,21 @@ unsafe impl GlobalAlloc for Counting {
 /// Bytes that are allocated now.
 pub fn live() -> i64 {
     BYTES.load(Ordering::Relaxed)
+}
+
+/// Bytes that this thread has allocated since it began, whether or not they were freed.
+pub fn allocated_by_thread() -> u64 {
+    ALLOCATED.get()
+}
+
+/// Forgets the highest level so far.
+pub fn restart_peak() {
+    PEAK.store(live(), Ordering::Relaxed);
+}
+
+/// The highest number of bytes that were allocated at once since the last [`restart_peak`].
+pub fn peak() -> i64 {
+    PEAK.load(Ordering::Relaxed)
 }
 
 /// What is allocated at one moment. Taking one allocates nothing.

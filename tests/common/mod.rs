@@ -3,6 +3,7 @@
 
 #![allow(dead_code, reason = "each test file uses a part of this module")]
 
+pub mod child;
 pub mod counted;
 pub mod counting;
 pub mod fates;

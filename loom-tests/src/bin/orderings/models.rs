@@ -9,7 +9,7 @@ use std::thread;
 use std::time::Instant;
 
 /// How long a model runs to see where it comes by: long after it has been everywhere.
-const VISIT_SECONDS: &str = "5";
+const VISIT_SECONDS: &str = "3";
 
 /// A place in the sources that a model came by, and one of its orderings there.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
