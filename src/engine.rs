@@ -82,6 +82,7 @@
 //! steps, never inside one.
 
 mod cause;
+mod doomed;
 mod handled;
 mod prefetch;
 mod relief;
@@ -91,6 +92,7 @@ mod tests;
 use core::fmt;
 
 pub use self::cause::RemovalCause;
+use self::doomed::Doomed;
 use self::handled::Handled;
 use crate::clock::{Stopwatch, Time};
 use crate::contain::contain;
@@ -98,7 +100,7 @@ use crate::epoch::{self, BulkRemoval, Guard, Ref};
 use crate::expiry::{CHUNK, DEAD, Deadline, ExpiryIndex, Filed, NEVER, RECORD_MIN, Timed, Which, tick};
 use crate::lane::lane;
 use crate::map::{Map, Owned, Seat, Unlinked};
-use crate::stats::{Count, Counters};
+use crate::stats::{Count, Counters, Stats};
 use crate::sync::{AtomicU64, Ordering, TINY, update_fence};
 
 /// Called with each entry that leaves.
@@ -184,10 +186,15 @@ impl<N: Timed> Engine<N> {
         &self.counters
     }
 
+    /// What it has done, and holds.
+    pub fn stats(&self) -> Stats {
+        Stats { renewals: self.map.renewals(), ..self.counters.stats() }
+    }
+
     /// Begins to grow the table. For models and tests; writes do so by themselves.
     #[cfg(any(loom, shuttle))]
     pub fn grow(&self, guard: &Guard) {
-        self.map.grow(guard);
+        self.map.grow(1, guard);
     }
 
     /// The live node of a key. Lock-free; writes nothing unless it meets an entry that has expired.
@@ -245,15 +252,14 @@ impl<N: Timed> Engine<N> {
         deadline.time() != DEAD && !self.time.has_come_at(deadline.time(), now)
     }
 
-    /// Whether a node that was met on a walk is live; else it is expired (X3), or gone.
+    /// Whether a node that was met on a walk is live; else its expiry is decided (X3).
     fn is_live(&self, node: Ref<'_, N>, guard: &Guard) -> bool {
         loop {
             // Closed: replaced since it was met, and live until then (X10).
             if self.live_deadline(node, guard).is_some() || self.settled_deadline(node, guard).is_closed() {
                 return true;
             }
-            let is_expired = self.expire(node, |deadline| self.time.has_come(deadline), guard);
-            if is_expired || node.meta().deadline().time() == DEAD {
+            if self.decide_expiry(node, |deadline| self.time.has_come(deadline), guard) {
                 return false;
             }
         }
@@ -304,15 +310,18 @@ impl<N: Timed> Engine<N> {
     /// Expires a node whose deadline has come, as `has_come` tells. True if this call removed it; false if another did, or it lives.
     #[cold]
     fn expire(&self, node: Ref<'_, N>, has_come: impl Fn(u64) -> bool, guard: &Guard) -> bool {
+        self.decide_expiry(node, has_come, guard) && self.cut_node(node, RemovalCause::Expired, guard)
+    }
+
+    /// Decides the expiry of a node whose deadline has come, as `has_come` tells; false if it lives, or has been replaced.
+    fn decide_expiry(&self, node: Ref<'_, N>, has_come: impl Fn(u64) -> bool, guard: &Guard) -> bool {
         let deadline = self.settled_deadline(node, guard);
-        if deadline.time() != DEAD {
-            // A closed deadline belongs to the successor.
-            let is_due = !deadline.is_closed() && has_come(deadline.time());
-            if !is_due || !node.meta().change_deadline(deadline, DEAD) {
-                return false;
-            }
+        if deadline.time() == DEAD {
+            return true;
         }
-        self.cut_node(node, RemovalCause::Expired, guard)
+        // A closed deadline belongs to the successor.
+        let is_due = !deadline.is_closed() && has_come(deadline.time());
+        is_due && node.meta().change_deadline(deadline, DEAD)
     }
 
     /// Cuts one node, by identity; false if it is gone.
@@ -453,9 +462,8 @@ impl<N: Timed> Engine<N> {
     fn after_insertion(&self, node: Ref<'_, N>, crowded: bool, now: u64, guard: &Guard) {
         self.counters.add_entries(1);
         self.counters.count(Count::Inserts);
-        if crowded && self.map.is_worth_a_look(node.hash(), guard) && self.map.is_loaded(self.counters.entries(), guard)
-        {
-            self.map.grow(guard);
+        if crowded && self.map.is_worth_a_look(node.hash(), guard) {
+            self.map.grow_for(self.counters.entries(), guard);
         }
         self.map.help(guard);
         self.cover_and_relieve(node, now, guard);
@@ -628,11 +636,16 @@ impl<N: Timed> Engine<N> {
         guard: &'g Guard,
         mut each: impl FnMut(Ref<'g, N>),
     ) -> Option<u64> {
-        self.map.visit(from, buckets, guard, |node| {
+        let mut expired = Doomed::default();
+        let next = self.map.visit(from, buckets, guard, |node, is_spilled| {
             if self.is_live(node, guard) {
                 each(node);
+            } else {
+                self.doom(&mut expired, node, is_spilled, RemovalCause::Expired, guard);
             }
-        })
+        });
+        self.cut_all(&mut expired, RemovalCause::Expired, guard);
+        next
     }
 
     /// Removes the live nodes for which `doomed` holds, and returns how many; and what has expired on the way. Pins anew every
@@ -642,12 +655,17 @@ impl<N: Timed> Engine<N> {
         while let Some(start) = from {
             bulk.step();
             let guard = epoch::pin();
-            from = self.map.visit(start, VISIT, &guard, |node| {
-                if self.is_live(node, &guard) && doomed(node) && self.cut_node(node, cause, &guard) {
+            let (mut condemned, mut expired) = (Doomed::default(), Doomed::default());
+            from = self.map.visit(start, VISIT, &guard, |node, is_spilled| {
+                if !self.is_live(node, &guard) {
+                    self.doom(&mut expired, node, is_spilled, RemovalCause::Expired, &guard);
+                } else if doomed(node) {
                     // By identity, as it was judged: a node that came in its place stays.
-                    removed += 1;
+                    removed += usize::from(self.doom(&mut condemned, node, is_spilled, cause, &guard));
                 }
             });
+            removed += self.cut_all(&mut condemned, cause, &guard);
+            self.cut_all(&mut expired, RemovalCause::Expired, &guard);
         }
         removed
     }
@@ -702,7 +720,7 @@ impl<N: Timed> Engine<N> {
     fn handle(&self, hash: u64, tick: u64, now: u64, guard: &Guard) -> usize {
         let mut handled = Handled::default();
         let mut removed = 0;
-        loop {
+        for _ in 0..ONE_BY_ONE {
             let met = |node: Ref<'_, N>| {
                 node.meta().filed().is_due_at(tick) && !handled.contains(node.pointer().addr().get())
             };
@@ -722,8 +740,12 @@ impl<N: Timed> Engine<N> {
                 handled.insert(node.pointer().addr().get());
             }
         }
+        removed + self.handle_many(hash, tick, now, handled, guard)
     }
 }
+
+/// Entries of one hash that a sweep deals with one by one: more than a bucket has slots. Beyond that they are in a spill.
+const ONE_BY_ONE: usize = if TINY { 3 } else { 16 };
 
 /// Buckets that a walk visits under one pin.
 pub const VISIT: usize = 32;

@@ -128,6 +128,7 @@ fn each_thing_is_named_in_its_home_only() {
                 "map/record.rs",
                 "map/spill.rs",
                 "map/table.rs",
+                "map/zeroed.rs",
                 "prefetch.rs",
             ],
         ),

@@ -352,9 +352,9 @@ impl Map {
         self.0.find(key.hash, |node| *node.key() == key, &guard).map(|node| node.value().get())
     }
 
-    /// Begins to grow.
-    pub fn grow(&self) {
-        self.0.grow(&epoch::pin());
+    /// Begins to grow, unless another thread has announced that it does; whether it did.
+    pub fn grow(&self) -> bool {
+        self.0.grow(1, &epoch::pin())
     }
 
     /// Helps a growth until it is done; in how many steps. Under one pin: another would be a fence.
@@ -371,7 +371,7 @@ impl Map {
         let (mut keys, mut from, mut steps) = (Vec::new(), Some(0), 0);
         while let Some(start) = from {
             let guard = epoch::pin();
-            from = self.0.visit(start, 1, &guard, |node| {
+            from = self.0.visit(start, 1, &guard, |node, _| {
                 assert_eq!(node.hash(), node.key().hash);
                 keys.push(*node.key());
             });
