@@ -357,6 +357,26 @@ impl Map {
         self.0.grow(1, &epoch::pin())
     }
 
+    /// Begins to grow although one other thread has announced that it does, as writers do who find the table far too small.
+    pub fn grow_all_the_same(&self) -> bool {
+        self.0.grow(2, &epoch::pin())
+    }
+
+    /// Removes these, all of a bucket at once; the values that it removed.
+    pub fn cut_all(&self, keys: &[Key]) -> Vec<u64> {
+        let guard = epoch::pin();
+        let mut nodes: Vec<_> = keys.iter().flat_map(|key| self.0.nodes(key.hash, &guard)).collect();
+        let mut values = Vec::new();
+        self.0.cut_all(&mut nodes, &guard, |unlinked| values.push(unlinked.node().value().get()));
+        values.sort();
+        values
+    }
+
+    /// Buckets of the table.
+    pub fn buckets(&self) -> usize {
+        self.0.buckets(&epoch::pin())
+    }
+
     /// Helps a growth until it is done; in how many steps. Under one pin: another would be a fence.
     pub fn help(&self) -> usize {
         let (mut steps, guard) = (0, epoch::pin());

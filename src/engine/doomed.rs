@@ -38,14 +38,7 @@ impl<N: Timed> Engine<N> {
 
     /// Deals with one record as `handle` does, in passes over all entries of its hash: in O(n), where n finds take O(n^2).
     #[cold]
-    pub(super) fn handle_many(
-        &self,
-        hash: u64,
-        tick: u64,
-        now: u64,
-        mut handled: Handled,
-        guard: &Guard,
-    ) -> usize {
+    pub(super) fn handle_many(&self, hash: u64, tick: u64, now: u64, mut handled: Handled, guard: &Guard) -> usize {
         let (mut removed, mut due) = (0, Doomed::default());
         loop {
             let mut is_done = true;

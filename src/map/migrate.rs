@@ -80,6 +80,19 @@ impl<N: Node> Map<N> {
         self.begin(self.root(guard), makers, guard)
     }
 
+    /// Announces a growth and makes no table: a thread that is stopped in between. For models.
+    #[cfg(any(loom, shuttle))]
+    pub fn stop_announced(&self, guard: &Guard) {
+        assert!(self.root(guard).announce(0), "the first");
+    }
+
+    /// Claims every free slot of a bucket: threads that are stopped before they publish. For models and tests.
+    #[cfg(any(test, loom, shuttle))]
+    pub fn stop_claiming(&self, hash: u64, guard: &Guard) {
+        let table = self.root(guard);
+        table.stop_claiming(table.index(hash));
+    }
+
     /// Buckets of the table. For models and tests.
     #[cfg(any(test, loom, shuttle))]
     pub fn buckets(&self, guard: &Guard) -> usize {
@@ -109,6 +122,8 @@ impl<N: Node> Map<N> {
                 self.renewals.add();
             }
         }
+        // By a read-modify-write, which meets the newest header: the caller's next look at it cannot miss that the bucket is frozen.
+        table.bucket(bucket).0.freeze();
         migrate(&table, bucket, guard);
     }
 

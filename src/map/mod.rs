@@ -619,7 +619,12 @@ impl<'g, N: Node> Snapshot<'g, N> {
 }
 
 /// Visits a bucket, in the next table as far as it has moved there.
-fn visit_bucket<'g, N: Node>(table: &Table<N>, bucket: usize, guard: &'g Guard, each: &mut impl FnMut(Ref<'g, N>, bool)) {
+fn visit_bucket<'g, N: Node>(
+    table: &Table<N>,
+    bucket: usize,
+    guard: &'g Guard,
+    each: &mut impl FnMut(Ref<'g, N>, bool),
+) {
     let (head, line) = table.bucket(bucket);
     loop {
         // Ordering: Acquire [publish-entry].

@@ -13,6 +13,8 @@ use core::ptr::{self, NonNull};
 
 use crossbeam_utils::CachePadded;
 
+#[cfg(any(test, loom, shuttle))]
+use super::bucket::SLOTS;
 use super::bucket::{Head, Header, Line, Tags, find_bit};
 use super::node::Node;
 #[cfg(not(any(loom, shuttle, fleeting_hooked)))]
@@ -141,6 +143,16 @@ impl<N: Node> Table<N> {
         });
     }
 
+    /// Claims every free slot of a bucket: threads that are stopped before they publish. For models and tests.
+    #[cfg(any(test, loom, shuttle))]
+    pub fn stop_claiming(&self, bucket: usize) {
+        let (head, line) = self.bucket(bucket);
+        let published = head.load(Ordering::Relaxed).published();
+        for slot in (0..SLOTS).filter(|slot| published >> slot & 1 == 0) {
+            assert!(line.claim(slot, ptr::without_provenance_mut(64)));
+        }
+    }
+
     /// The table that replaces this one, once growth has begun.
     #[inline]
     pub fn next<'g>(&self, guard: &'g Guard) -> Option<Ref<'g, Table<N>>> {
@@ -169,8 +181,7 @@ impl<N: Node> Table<N> {
         let next = Box::into_raw(next);
         crate::epoch::born(next);
         // Ordering: Release [publish-table] carries the arrays.
-        let is_first =
-            self.next.compare_exchange(ptr::null_mut(), next, Ordering::Release, Ordering::Relaxed).is_ok();
+        let is_first = self.next.compare_exchange(ptr::null_mut(), next, Ordering::Release, Ordering::Relaxed).is_ok();
         if !is_first {
             // SAFETY: the CAS failed, so nobody else ever saw it.
             unsafe { free_table(next) }

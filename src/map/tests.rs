@@ -2,7 +2,6 @@
 
 #![cfg(not(any(loom, shuttle, fleeting_tiny)))]
 
-use super::bucket::SLOTS;
 use super::migrate::makers;
 use super::table::BUCKETS_MIN;
 use super::*;
@@ -52,16 +51,6 @@ fn header(map: &TestMap, hash: u64) -> Header {
     let guard = epoch::pin();
     let root = map.root(&guard);
     root.bucket(root.index(hash)).0.load(Ordering::Acquire)
-}
-
-/// Claims every free slot of a bucket, as threads do that stop before they publish.
-fn claim_all(table: &Table<Entry<u64, u64>>, hash: u64) {
-    let (head, line) = table.bucket(table.index(hash));
-    let published = head.load(Ordering::Acquire).published();
-    let stopped = core::ptr::without_provenance_mut(64);
-    for slot in (0..SLOTS).filter(|slot| published >> slot & 1 == 0) {
-        assert!(line.claim(slot, stopped));
-    }
 }
 
 /// Catches a table that is too small or too large for its entries, and a wrong amount of memory asked for in advance.
@@ -223,23 +212,23 @@ fn a_bucket_whose_slots_are_claimed_is_left() {
     (0..3).for_each(|key| assert_eq!(put(&map, same, key), 1));
     let guard = epoch::pin();
     let root = map.root(&guard);
-    claim_all(&root, same);
+    root.stop_claiming(root.index(same));
     assert_eq!(put(&map, same, 3), 2);
     let next = root.next(&guard).expect("a table of the same size");
     assert_eq!((next.len(), map.renewals()), (root.len(), 1));
     assert_eq!(header(&map, same).count(), 3, "the root is still the old one, frozen there");
     assert!(header(&map, same).is_frozen() && !header(&map, hash(4, 0)).is_frozen());
     // Another bucket of the old table moves into the new one, and none is made.
-    claim_all(&root, hash(4, 0));
+    root.stop_claiming(root.index(hash(4, 0)));
     assert_eq!(put(&map, hash(4, 0), 9), 2);
     assert!(next.next(&guard).is_none() && map.renewals() == 1);
     // Again, in the new table, while that growth is under way: another begins behind it.
-    claim_all(&next, same);
+    next.stop_claiming(next.index(same));
     assert_eq!(put(&map, same, 4), 2);
     assert!(map.root(&guard).is(root) && map.renewals() == 2);
     let third = next.next(&guard).expect("a third table");
     // And in the third: one growth ends first.
-    claim_all(&third, same);
+    third.stop_claiming(third.index(same));
     assert_eq!(put(&map, same, 5), 2);
     assert!(map.root(&guard).is(next) && map.renewals() == 3);
     let last = third.next(&guard).expect("a fourth table");
@@ -257,7 +246,7 @@ fn a_renewal_that_was_announced_is_waited_for_once() {
     let (map, same) = (TestMap::with_capacity(0), hash(5, 1 << 24));
     let guard = epoch::pin();
     let root = map.root(&guard);
-    claim_all(&root, same);
+    root.stop_claiming(root.index(same));
     assert!(root.announce(0));
     // One that has waited since before that announcement does not renew; one that has waited since does.
     map.renew(root, root.index(same), 0, &guard);
