@@ -20,7 +20,8 @@
 //! * **write** (insert, update, compute, remove, ...) map.seek; expire or settle what is there until it is live or absent; ask the caller
 //!   what to do; put or cut by one CAS from *the header that the seek validated*. If that fails, start over.
 //! * **expire** (1) CAS the deadline from the time that has come to DEAD: decides against touch. (2) seek it by identity and
-//!   cut it: decides against writes. Only then may anyone answer "absent".
+//!   cut it: decides against writes. Only then may anyone answer "absent". A walk decides at once, and cuts the spilled ones of some buckets
+//!   together, before it returns.
 //! * **touch** find; CAS the deadline. A shorter one is then covered (below).
 //! * **update that keeps the deadline** publish the new entry UNSETTLED, in the old one's place. To settle: close the old
 //!   deadline (touches on it fail from then on, and look for the successor), or, if it has come, CAS it to DEAD; CAS that time into

@@ -1,6 +1,6 @@
 //! Claiming a free slot of a bucket, and what to do where other threads have claimed them all.
 //!
-//! A claim is held for some twenty instructions, and two slots of a bucket are never published; so a thread finds none only if others were
+//! A claim is held for some twenty instructions, and two slots of a bucket are free of published words; so a thread finds none only if others were
 //! preempted in the midst of a change of the same bucket. It then tries in turn, until one of these helps:
 //!
 //! * a free slot, or another header (the seat is out of date: start over);
@@ -23,7 +23,7 @@ use crate::epoch::Guard;
 use crate::sync::{Ordering, TINY};
 
 /// How long a put waits for a free slot of a bucket that does not change.
-const PATIENCE: Duration = Duration::from_millis(20);
+pub(super) const PATIENCE: Duration = Duration::from_millis(20);
 
 /// Tries before it lets others run.
 const SPIN_ROUNDS: u32 = 32;

@@ -86,8 +86,8 @@ impl<N: Node> Map<N> {
         assert!(self.root(guard).announce(0), "the first");
     }
 
-    /// Claims every free slot of a bucket: threads that are stopped before they publish. For models and tests.
-    #[cfg(any(test, loom, shuttle))]
+    /// Claims every free slot of a bucket: threads that are stopped before they publish. For models.
+    #[cfg(any(loom, shuttle))]
     pub fn stop_claiming(&self, hash: u64, guard: &Guard) {
         let table = self.root(guard);
         table.stop_claiming(table.index(hash));

@@ -2,6 +2,7 @@
 
 #![cfg(not(any(loom, shuttle, fleeting_tiny)))]
 
+use super::bucket::SLOTS;
 use super::migrate::makers;
 use super::table::BUCKETS_MIN;
 use super::*;
@@ -238,6 +239,36 @@ fn a_bucket_whose_slots_are_claimed_is_left() {
     assert!(map.root(&guard).is(last));
     assert!((0..6).all(|key| has(&map, same, key)));
     assert_eq!(walk(&map), [&[hash(4, 0)][..], &[same; 6]].concat());
+}
+
+/// Catches a bucket in which one thread that stopped in the midst of a change is in the way of others, or one that is only late makes them renew the table.
+#[test]
+fn a_claim_is_in_nobodys_way_unless_it_stays() {
+    let (map, same) = (TestMap::with_capacity(0), hash(5, 1 << 24));
+    (0..30).for_each(|key| assert_eq!(put(&map, same, key), 1));
+    let guard = epoch::pin();
+    let root = map.root(&guard);
+    let (head, line) = root.bucket(root.index(same));
+    let free = || (0..SLOTS).find(|slot| head.load(Ordering::Acquire).published() >> slot & 1 == 0);
+    let (stopped, claimed) = (core::ptr::without_provenance_mut(64), free().expect("two are"));
+    assert!(line.claim(claimed, stopped));
+    for key in 30..60 {
+        assert_eq!(put(&map, same, key), 1);
+    }
+    // All are claimed, and one is given back soon.
+    line.vacate(claimed);
+    root.stop_claiming(root.index(same));
+    let late = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            (0..50).for_each(|_| std::thread::yield_now());
+            line.vacate(claimed);
+        });
+        let begun = crate::clock::Stopwatch::start();
+        put(&map, same, 60);
+        begun.elapsed()
+    });
+    // On a machine that did not let the other run for so long, it was rightly taken for stopped.
+    assert!(map.renewals() == 0 || late >= claim::PATIENCE, "{late:?}");
 }
 
 /// Catches a renewal that does not come because a thread that announced it was stopped, and more than one of two that wait.
