@@ -164,8 +164,11 @@ impl Hash for Same {
 
 type SameCache = Cache<Same, u64>;
 
+/// Removes all entries; how many it did.
+type Way = fn(&SameCache, &ManualClock) -> u64;
+
 /// The most that is allocated, in bytes an entry, while so many entries of one hash come, and while they go.
-fn peak(entries: u64, go: fn(&SameCache, &ManualClock) -> u64) -> [i64; 2] {
+fn peak(entries: u64, go: Way) -> [i64; 2] {
     collect();
     let clock = ManualClock::new();
     let builder = Cache::builder().clock(clock.clone()).cleanup_interval(Duration::ZERO);
@@ -183,7 +186,7 @@ fn peak(entries: u64, go: fn(&SameCache, &ManualClock) -> u64) -> [i64; 2] {
 }
 
 fn removals_of_one_hash_take_little_memory() {
-    let ways: [(&str, fn(&SameCache, &ManualClock) -> u64); 4] = [
+    let ways: [(&str, Way); 4] = [
         ("clear", |cache, _| {
             cache.clear();
             cache.stats().removed
