@@ -20,8 +20,8 @@
 //! * **write** (insert, update, compute, remove, ...) map.seek; expire or settle what is there until it is live or absent; ask the caller
 //!   what to do; put or cut by one CAS from *the header that the seek validated*. If that fails, start over.
 //! * **expire** (1) CAS the deadline from the time that has come to DEAD: decides against touch. (2) seek it by identity and
-//!   cut it: decides against writes. Only then may anyone answer "absent". A walk decides at once, and cuts the spilled ones of some buckets
-//!   together, before it returns.
+//!   cut it: decides against writes. Only then may anyone answer "absent". A walk decides at once, and cuts the
+//!   spilled ones of some buckets together, before it returns.
 //! * **touch** find; CAS the deadline. A shorter one is then covered (below).
 //! * **update that keeps the deadline** publish the new entry UNSETTLED, in the old one's place. To settle: close the old
 //!   deadline (touches on it fail from then on, and look for the successor), or, if it has come, CAS it to DEAD; CAS that time into
@@ -314,7 +314,8 @@ impl<N: Timed> Engine<N> {
         self.decide_expiry(node, has_come, guard) && self.cut_node(node, RemovalCause::Expired, guard)
     }
 
-    /// Decides the expiry of a node whose deadline has come, as `has_come` tells; false if it lives, or has been replaced.
+    /// Decides the expiry of a node whose deadline has come, as `has_come` tells; false if it lives, or has been
+    /// replaced.
     fn decide_expiry(&self, node: Ref<'_, N>, has_come: impl Fn(u64) -> bool, guard: &Guard) -> bool {
         let deadline = self.settled_deadline(node, guard);
         if deadline.time() == DEAD {
@@ -745,7 +746,8 @@ impl<N: Timed> Engine<N> {
     }
 }
 
-/// Entries of one hash that a sweep deals with one by one: more than a bucket has slots. Beyond that they are in a spill.
+/// Entries of one hash that a sweep deals with one by one: more than a bucket has slots. Beyond that they are in a
+/// spill.
 const ONE_BY_ONE: usize = if TINY { 3 } else { 16 };
 
 /// Buckets that a walk visits under one pin.

@@ -47,8 +47,9 @@ pub struct Stats {
     pub last_sweep: Duration,
     /// Panics of callbacks that were contained.
     pub contained_panics: u64,
-    /// Times that the table was exchanged for one of the same size, because every free slot of a bucket stayed claimed for 20 ms by threads that
-    /// did not run. Each costs memory for a table, and some work of the inserts after it; many say that the machine has far too few cores for its threads.
+    /// Times that the table was exchanged for one of the same size, because every free slot of a bucket stayed
+    /// claimed for 20 ms by threads that did not run. Each costs memory for a table, and some work of the inserts
+    /// after it; many say that the machine has far too few cores for its threads.
     pub renewals: u64,
 }
 

@@ -1,7 +1,9 @@
-//! What one call may cost in memory, by a counting allocator: an insert that begins to grow the table, many threads that find it too small at once,
-//! and the removal of many entries of one hash. Each is measured at two sizes. One test, so that nothing else allocates meanwhile.
+//! What one call may cost in memory, by a counting allocator: an insert that begins to grow the table, many threads
+//! that find it too small at once, and the removal of many entries of one hash. Each is measured at two sizes. One
+//! test, so that nothing else allocates meanwhile.
 //!
-//! Catches a table that is zeroed by hand, tables that each of many threads makes, and copies of a spill that pile up under one pin.
+//! Catches a table that is zeroed by hand, tables that each of many threads makes, and copies of a spill that pile
+//! up under one pin.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::hash::{Hash, Hasher};
@@ -212,7 +214,8 @@ fn removals_of_one_hash_take_little_memory() {
     for (name, go) in ways {
         let peaks = [1_000, 4_000].map(|entries| peak(entries, go));
         println!("{name}: bytes an entry, coming and going: {peaks:?}");
-        // 40 bytes an entry, beside key and value, 16 of the spill, some 10 of its record; and what a thread holds back, which is 1 MiB at most.
+        // 40 bytes an entry, beside key and value, 16 of the spill, some 10 of its record; and what a thread holds
+        // back, which is 1 MiB at most.
         let limits = [1_000, 4_000].map(|entries| 400 + (2 << 20) / entries);
         let is_little = |(peak, limit): (&[i64; 2], i64)| peak.iter().all(|&bytes| bytes < limit);
         assert!(peaks.iter().zip(limits).all(is_little), "{name}: {peaks:?}");

@@ -357,7 +357,8 @@ impl Map {
         self.0.grow(1, &epoch::pin())
     }
 
-    /// Begins to grow although one other thread has announced that it does, as writers do who find the table far too small.
+    /// Begins to grow although one other thread has announced that it does, as writers do who find the table far too
+    /// small.
     pub fn grow_all_the_same(&self) -> bool {
         self.0.grow(2, &epoch::pin())
     }

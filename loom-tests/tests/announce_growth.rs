@@ -1,9 +1,10 @@
-//! announce-growth (`src/map/table.rs`): of all threads that want the next table, one announces that it makes it, before it allocates; should
-//! that one stop, growth goes on without it, and a bucket whose free slots are all claimed by stopped threads is left all the same.
+//! announce-growth (`src/map/table.rs`): of all threads that want the next table, one announces that it makes it,
+//! before it allocates; should that one stop, growth goes on without it, and a bucket whose free slots are all
+//! claimed by stopped threads is left all the same.
 //!
-//! Explored: two announcements, growth and renewal beside one that was announced by a thread that stopped, two writers in a bucket without a free
-//! slot, with and without a growth that they can move to. Breaks caught: an announcement that two make, one that
-//! is waited for for ever, a bucket that is not left.
+//! Explored: two announcements, growth and renewal beside one that was announced by a thread that stopped, two
+//! writers in a bucket without a free slot, with and without a growth that they can move to. Breaks caught: an
+//! announcement that two make, one that is waited for for ever, a bucket that is not left.
 
 use fleeting_loom_tests::{Key, Map, Model, pair, pin};
 
@@ -25,7 +26,8 @@ fn grow_against_grow_announced() {
     });
 }
 
-/// Who finds the table far too small makes the next one, if the first to announce one has stopped; and of two, one does.
+/// Who finds the table far too small makes the next one, if the first to announce one has stopped; and of two, one
+/// does.
 #[test]
 fn grow_past_a_stopped_announcement() {
     let outcomes = [(true, false), (false, true)];

@@ -2,7 +2,9 @@
 //! between all changes of the bucket.
 //!
 //! Explored: two inserts of one key, replace against remove, two inserts into a bucket that overflows into a spill, two
-//! changes of one spill, and one change that removes many; `remove_if` and `compare_and_save` against what changes their entry. Breaks caught: a release that is none, a header without a version, a removal that does not ask who won.
+//! changes of one spill, and one change that removes many; `remove_if` and `compare_and_save` against what changes
+//! their entry. Breaks caught: a release that is none, a header without a version, a removal that does not ask who
+//! won.
 
 use fleeting::Version;
 use fleeting_loom_tests::{Key, Map, Model, later, numbers, pair, store, trio};

@@ -311,7 +311,8 @@ impl Plain {
     }
 }
 
-/// The victim announces a growth, and makes the table, or is stopped in between; the others must see the table grow twice.
+/// The victim announces a growth, and makes the table, or is stopped in between; the others must see the table grow
+/// twice.
 #[test]
 fn announcement() {
     let report = freeze("announcement", &[0], || {
@@ -339,7 +340,8 @@ fn announcement() {
     report.assert_lock_free();
 }
 
-/// The victim holds the last free slot of a bucket, or one of two others do; or it has announced that it renews the table.
+/// The victim holds the last free slot of a bucket, or one of two others do; or it has announced that it renews the
+/// table.
 #[test]
 fn last_free_slot() {
     let renewals = Arc::new(std::sync::atomic::AtomicUsize::new(0));

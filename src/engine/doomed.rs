@@ -9,7 +9,8 @@ use crate::expiry::Timed;
 pub(super) type Doomed<'g, N> = Vec<Ref<'g, N>>;
 
 impl<N: Timed> Engine<N> {
-    /// Cuts a node that was judged, at once or, if it is spilled, with the others; whether it has been cut by this call.
+    /// Cuts a node that was judged, at once or, if it is spilled, with the others; whether it has been cut by this
+    /// call.
     pub(super) fn doom<'g>(
         &self,
         doomed: &mut Doomed<'g, N>,
@@ -36,7 +37,8 @@ impl<N: Timed> Engine<N> {
         removed
     }
 
-    /// Deals with one record as `handle` does, in passes over all entries of its hash: in O(n), where n finds take O(n^2).
+    /// Deals with one record as `handle` does, in passes over all entries of its hash: in O(n), where n finds take
+    /// O(n^2).
     #[cold]
     pub(super) fn handle_many(&self, hash: u64, tick: u64, now: u64, mut handled: Handled, guard: &Guard) -> usize {
         let (mut removed, mut due) = (0, Doomed::default());

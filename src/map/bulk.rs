@@ -1,7 +1,8 @@
 //! Removing many nodes of one bucket by one change of its header.
 //!
-//! A spill is immutable, so each removal of one of its entries copies the rest. A caller that removes many, under one guard, would keep all these copies
-//! allocated: quadratic in the number of entries of one hash. So walks and sweeps gather the spilled entries that they remove.
+//! A spill is immutable, so each removal of one of its entries copies the rest. A caller that removes many, under
+//! one guard, would keep all these copies allocated: quadratic in the number of entries of one hash. So walks and
+//! sweeps gather the spilled entries that they remove.
 
 #![allow(unsafe_code)]
 
@@ -23,9 +24,11 @@ impl<N: Node> Map<N> {
         }
     }
 
-    /// Removes those of `nodes` that are still there, all of a bucket at once; `removed` is given each that this call removed.
+    /// Removes those of `nodes` that are still there, all of a bucket at once; `removed` is given each that this
+    /// call removed.
     ///
-    /// Lock-free. O(n log n) for n nodes, beside one copy of a bucket's spill for each change of the bucket by others.
+    /// Lock-free. O(n log n) for n nodes, beside one copy of a bucket's spill for each change of the bucket by
+    /// others.
     pub fn cut_all<'g>(&self, nodes: &mut [Ref<'g, N>], guard: &'g Guard, mut removed: impl FnMut(Unlinked<'g, N>)) {
         nodes.sort_unstable_by_key(key);
         let mut rest = &*nodes;

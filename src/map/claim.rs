@@ -1,13 +1,14 @@
 //! Claiming a free slot of a bucket, and what to do where other threads have claimed them all.
 //!
-//! A claim is held for some twenty instructions, and two slots of a bucket are free of published words; so a thread finds none only if others were
-//! preempted in the midst of a change of the same bucket. It then tries in turn, until one of these helps:
+//! A claim is held for some twenty instructions, and two slots of a bucket are free of published words; so a thread
+//! finds none only if others were preempted in the midst of a change of the same bucket. It then tries in turn,
+//! until one of these helps:
 //!
 //! * a free slot, or another header (the seat is out of date: start over);
 //! * a growth that is under way: it moves its bucket into the next table, where nothing is claimed. O(bucket);
 //! * time: it lets others run, for at most [`PATIENCE`] by the clock. A preempted thread is back by then;
-//! * a stopped one is not: the table is renewed. Whoever renews announces it first, so that of all who wait one allocates. Should that one stop
-//!   too, the next announces in the same way, as long a wait later.
+//! * a stopped one is not: the table is renewed. Whoever renews announces it first, so that of all who wait one
+//!   allocates. Should that one stop too, the next announces in the same way, as long a wait later.
 //!
 //! # Progress
 //!
@@ -29,7 +30,8 @@ pub(super) const PATIENCE: Duration = Duration::from_millis(20);
 const SPIN_ROUNDS: u32 = 32;
 
 impl<N: Node> Map<N> {
-    /// Claims a free slot of the seat's bucket for `word`, a preferred one if possible; None if the bucket changed, or was left.
+    /// Claims a free slot of the seat's bucket for `word`, a preferred one if possible; None if the bucket changed,
+    /// or was left.
     #[inline]
     pub(super) fn claim(&self, seat: &Seat<'_, N>, word: *mut N, preferred: u64, guard: &Guard) -> Option<usize> {
         let free = !seat.header.published() & ((1 << SLOTS) - 1);

@@ -1,8 +1,8 @@
 //! Growth: freeze, copy, publish, promote. Any thread can help; nobody waits.
 //!
 //! ```text
-//! announce  CAS the number of announcements on by one: whoever does it makes a table, others do not     [announce-growth]
-//! start     link a table of twice the size (of the same size when slots ran out) behind the last        [publish-table]
+//! announce  CAS the number of announcements on by one: whoever does makes a table, others do not    [announce-growth]
+//! start     link a table of twice the size (of the same size when slots ran out) behind the last    [publish-table]
 //! migrate b fetch_or FROZEN on b's header: its content is final                         [freeze-bucket]
 //!           for each destination, in order, unless it is READY already:
 //!             fill the slots that it needs by CAS from UNSET, then its tags by CAS from 0, last
@@ -26,9 +26,10 @@
 //!
 //! # Progress
 //!
-//! Lock-free. Strides are only a division of labour: what their owner does not do, the verifying pass does. An announcement is only one, too: one that
-//! is not followed by a table is passed over when the entries have become half as many again ([`makers`]), or a wait for a slot has
-//! ended ([`claim`](super::claim)). Until then inserts go on in the old table, whose buckets spill.
+//! Lock-free. Strides are only a division of labour: what their owner does not do, the verifying pass does. An
+//! announcement is only one, too: one that is not followed by a table is passed over when the entries have become
+//! half as many again ([`makers`]), or a wait for a slot has ended ([`claim`](super::claim)). Until then inserts go
+//! on in the old table, whose buckets spill.
 
 #![allow(unsafe_code)]
 
@@ -67,14 +68,15 @@ impl<N: Node> Map<N> {
         buckets.max(BUCKETS_MIN).saturating_mul(size_of::<Head>() + size_of::<Line<N>>())
     }
 
-    /// Begins to grow to twice the size if `entries` are too many for the table, unless a growth is under way, or announced by as many threads as
-    /// may make a table for so many ([`makers`]).
+    /// Begins to grow to twice the size if `entries` are too many for the table, unless a growth is under way, or
+    /// announced by as many threads as may make a table for so many ([`makers`]).
     pub fn grow_for(&self, entries: usize, guard: &Guard) {
         let root = self.root(guard);
         self.begin(root, makers(root.len(), entries), guard);
     }
 
-    /// Begins to grow to twice the size, unless a growth is under way or so many threads have announced one; false then. For models and tests.
+    /// Begins to grow to twice the size, unless a growth is under way or so many threads have announced one; false
+    /// then. For models and tests.
     #[cfg(any(test, loom, shuttle))]
     pub fn grow(&self, makers: usize, guard: &Guard) -> bool {
         self.begin(self.root(guard), makers, guard)
@@ -108,8 +110,9 @@ impl<N: Node> Map<N> {
         begins
     }
 
-    /// Leaves a table that has no free slot in a crowded bucket: for the next one, if growth is under way, else for one of the same size, unless
-    /// more threads have announced that they make one than were `known`. Claims of stopped threads do not move along.
+    /// Leaves a table that has no free slot in a crowded bucket: for the next one, if growth is under way, else for
+    /// one of the same size, unless more threads have announced that they make one than were `known`. Claims of
+    /// stopped threads do not move along.
     #[cold]
     pub(super) fn renew(&self, table: Ref<'_, Table<N>>, bucket: usize, known: usize, guard: &Guard) {
         if table.next(guard).is_none() {
@@ -122,7 +125,8 @@ impl<N: Node> Map<N> {
                 self.renewals.add();
             }
         }
-        // By a read-modify-write, which meets the newest header: the caller's next look at it cannot miss that the bucket is frozen.
+        // By a read-modify-write, which meets the newest header: the caller's next look at it cannot miss that the
+        // bucket is frozen.
         table.bucket(bucket).0.freeze();
         migrate(&table, bucket, guard);
     }
@@ -192,9 +196,10 @@ impl<N: Node> Map<N> {
     }
 }
 
-/// How many threads may make the next table while one of `buckets` holds so many entries: none while these are not too many, then one, and one more
-/// each time that they have become half as many again. So a thread that stops after its announcement delays growth, and does not end it; and
-/// of many that find the table too small at once, one allocates.
+/// How many threads may make the next table while one of `buckets` holds so many entries: none while these are not
+/// too many, then one, and one more each time that they have become half as many again. So a thread that stops after
+/// its announcement delays growth, and does not end it; and of many that find the table too small at once, one
+/// allocates.
 pub(super) fn makers(buckets: usize, entries: usize) -> usize {
     let (mut limit, mut makers) = (buckets * LOAD, 0);
     while entries > limit {

@@ -25,11 +25,12 @@
 //! * **put** on a seat: claim a free slot (CAS UNSET or EMPTY to the word), set its tag, then CAS the seat's header to one
 //!   with the new slot published and the old one, if any, not. If it moved: withdraw, seek again.
 //! * **cut** on a seat: CAS the header to one without the slot, then vacate it.
-//! * **spill** At most six of eight slots are published, so that a change finds one to claim beside a thread that was preempted while it
-//!   holds the other. An insert that would exceed that moves one entry together with the new one into a spill: an immutable array behind one
-//!   slot. A change of a spilled entry publishes a new array; a walk that removes many [publishes one](bulk) for all. New entries go to slots as
-//!   these free up, so a spill drains by itself. With a mean load of 2 to 4, 1 bucket in 24 has one (at 4, 1 in 9); and any number of keys with
-//!   one hash still works, in O(number).
+//! * **spill** At most six of eight slots are published, so that a change finds one to claim beside a thread that
+//!   was preempted while it holds the other. An insert that would exceed that moves one entry together with the new
+//!   one into a spill: an immutable array behind one slot. A change of a spilled entry publishes a new array; a walk
+//!   that removes many [publishes one](bulk) for all. New entries go to slots as these free up, so a spill drains by
+//!   itself. With a mean load of 2 to 4, 1 bucket in 24 has one (at 4, 1 in 9); and any number of keys with one hash
+//!   still works, in O(number).
 //! * **growth** see [`migrate`].
 //! * **visit** walks in hash order, bucket by bucket, and follows frozen ones into the next table.
 //!
@@ -60,8 +61,9 @@
 //! # Progress
 //!
 //! Lock-free, growth included: a header CAS fails only because another succeeded. A find restarts only if the
-//! bucket changed. A bucket whose free slots are all claimed by stopped threads is left for another table ([`claim`]); a thread that
-//! stops after it announced a growth or a renewal delays the next, and does not end it ([`migrate`]).
+//! bucket changed. A bucket whose free slots are all claimed by stopped threads is left for another table
+//! ([`claim`]); a thread that stops after it announced a growth or a renewal delays the next, and does not end it
+//! ([`migrate`]).
 //!
 //! # Rejected
 //!
@@ -334,7 +336,8 @@ impl<N: Node> Map<N> {
         }
     }
 
-    /// Publishes a spill in a fresh slot in place of the slots of `clear`, which hold a spill, entries that move there, or some that go.
+    /// Publishes a spill in a fresh slot in place of the slots of `clear`, which hold a spill, entries that move
+    /// there, or some that go.
     fn publish_spill(
         &self,
         seat: &Seat<'_, N>,
@@ -395,8 +398,9 @@ impl<N: Node> Map<N> {
         if published { Ok(node.publish(guard)) } else { Err(node) }
     }
 
-    /// Visits the entries of some buckets, in hash order from `from` on; returns where to go on, or None at the end. `each` is told too whether the
-    /// entry is in a spill: a visitor that removes many of those does so by [`cut_all`](Self::cut_all).
+    /// Visits the entries of some buckets, in hash order from `from` on; returns where to go on, or None at the end.
+    /// `each` is told too whether the entry is in a spill: a visitor that removes many of those does so by
+    /// [`cut_all`](Self::cut_all).
     ///
     /// A walk from 0 until None sees each entry that is present throughout exactly once, whatever is
     /// inserted, removed or grown meanwhile.

@@ -1,7 +1,7 @@
 //! A table: a power of two of buckets, in two arrays, and the link to the table that replaces it.
 //!
-//! Its arrays are [zeroes](super::zeroed) from the allocator, which are a bucket that is not filled: making a table costs the same at every size,
-//! and its memory comes page by page as buckets are filled.
+//! Its arrays are [zeroes](super::zeroed) from the allocator, which are a bucket that is not filled: making a table
+//! costs the same at every size, and its memory comes page by page as buckets are filled.
 //!
 //! A bucket is chosen by the **top** bits of the hash, so that doubling splits bucket `b` into `2b` and
 //! `2b + 1`: a walk in bucket order is a walk in hash order, at every size. That is what lets a visitor go on
@@ -165,12 +165,14 @@ impl<N: Node> Table<N> {
 
     /// How many threads have announced that they make the next table.
     pub fn announced(&self) -> usize {
-        // Ordering: Relaxed [announce-growth]: an announcement carries nothing, and nothing is built on there being none: `announce` decides.
+        // Ordering: Relaxed [announce-growth]: an announcement carries nothing, and nothing is built on there being
+        // none: `announce` decides.
         self.growth.announced.load(Ordering::Relaxed)
     }
 
-    /// Announces that this thread makes the next table; false if there have been other announcements than these `known` ones. Before the table
-    /// is allocated: whoever finds that another has announced goes on without, and allocates nothing.
+    /// Announces that this thread makes the next table; false if there have been other announcements than these
+    /// `known` ones. Before the table is allocated: whoever finds that another has announced goes on without, and
+    /// allocates nothing.
     pub fn announce(&self, known: usize) -> bool {
         // Ordering: Relaxed [announce-growth]: each number of announcements is left once, so one thread makes each.
         self.growth.announced.compare_exchange(known, known + 1, Ordering::Relaxed, Ordering::Relaxed).is_ok()

@@ -65,8 +65,8 @@ fn a_table_holds_four_entries_a_bucket() {
     assert_eq!(TestMap::table_bytes(usize::MAX), usize::MAX, "saturates");
 }
 
-/// Catches a growth that is asked for too early, too late, by all at once, or never once those who announced one have stopped; or never once tables
-/// are large.
+/// Catches a growth that is asked for too early, too late, by all at once, or never once those who announced one
+/// have stopped; or never once tables are large.
 #[test]
 fn a_table_is_loaded_above_four_entries_a_bucket() {
     let guard = epoch::pin();
@@ -82,8 +82,8 @@ fn a_table_is_loaded_above_four_entries_a_bucket() {
     assert_eq!(looks(&TestMap::with_capacity(2_048)), [true, false, false, true, false], "1,024 buckets");
 }
 
-/// Catches growth by a thread that need not, although another has announced it; and growth that ends with a thread that stopped right after its
-/// announcement.
+/// Catches growth by a thread that need not, although another has announced it; and growth that ends with a thread
+/// that stopped right after its announcement.
 #[test]
 fn a_growth_is_begun_by_who_announced_it_or_later_by_another() {
     let guard = epoch::pin();
@@ -205,8 +205,8 @@ fn growth_fills_a_bucket_as_inserts_would() {
     }
 }
 
-/// Catches a bucket that stays unusable once threads have stopped after they claimed its slots, and a table that is renewed although another is there
-/// to move to.
+/// Catches a bucket that stays unusable once threads have stopped after they claimed its slots, and a table that is
+/// renewed although another is there to move to.
 #[test]
 fn a_bucket_whose_slots_are_claimed_is_left() {
     let (map, same) = (TestMap::with_capacity(0), hash(5, 1 << 24));
@@ -241,7 +241,8 @@ fn a_bucket_whose_slots_are_claimed_is_left() {
     assert_eq!(walk(&map), [&[hash(4, 0)][..], &[same; 6]].concat());
 }
 
-/// Catches a bucket in which one thread that stopped in the midst of a change is in the way of others, or one that is only late makes them renew the table.
+/// Catches a bucket in which one thread that stopped in the midst of a change is in the way of others, or one that
+/// is only late makes them renew the table.
 #[test]
 fn a_claim_is_in_nobodys_way_unless_it_stays() {
     let (map, same) = (TestMap::with_capacity(0), hash(5, 1 << 24));
@@ -271,7 +272,8 @@ fn a_claim_is_in_nobodys_way_unless_it_stays() {
     assert!(map.renewals() == 0 || late >= claim::PATIENCE, "{late:?}");
 }
 
-/// Catches a renewal that does not come because a thread that announced it was stopped, and more than one of two that wait.
+/// Catches a renewal that does not come because a thread that announced it was stopped, and more than one of two
+/// that wait.
 #[test]
 fn a_renewal_that_was_announced_is_waited_for_once() {
     let (map, same) = (TestMap::with_capacity(0), hash(5, 1 << 24));
@@ -286,8 +288,8 @@ fn a_renewal_that_was_announced_is_waited_for_once() {
     assert!(root.next(&guard).is_some() && map.renewals() == 1 && root.announced() == 2);
 }
 
-/// Catches entries that a removal of many leaves, or takes though they are not named; a bucket that it leaves as it should not be, a spill that it
-/// copies for each.
+/// Catches entries that a removal of many leaves, or takes though they are not named; a bucket that it leaves as it
+/// should not be, a spill that it copies for each.
 #[test]
 fn many_are_cut_at_once() {
     for (count, from, to) in [(12, 0, 12), (12, 0, 11), (12, 3, 9), (30, 5, 30), (4, 1, 3), (0, 0, 0), (9, 9, 9)] {

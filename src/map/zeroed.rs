@@ -1,14 +1,17 @@
 //! Arrays of zeroes from the allocator, aligned by hand.
 //!
-//! An allocator hands out large zeroed memory as fresh pages of the system's, which cost nothing until they are used. It does so only for
-//! alignments that all its memory has: for a stricter one, the standard library asks for plain memory and writes the zeroes itself (20 ns an entry
-//! of a map, all within the one insert that begins to grow). So an array asks for an alignment of [`ALIGN`] and some bytes more, and begins at
-//! the first place that suits it.
+//! An allocator hands out large zeroed memory as fresh pages of the system's, which cost nothing until they are
+//! used. It does so only for alignments that all its memory has: for a stricter one, the standard library asks for
+//! plain memory and writes the zeroes itself (20 ns an entry of a map, all within the one insert that begins to
+//! grow). So an array asks for an alignment of [`ALIGN`] and some bytes more, and begins at the first place that
+//! suits it.
 //!
 //! # Invariants
 //!
-//! * **Z1** The elements lie within the allocation, aligned, all of them valid from the start: zeroes, which the maker vouches for.
-//! * **Z2** The memory is that of [`layout`] for the number of elements, and is given back once, as the array is dropped.
+//! * **Z1** The elements lie within the allocation, aligned, all of them valid from the start: zeroes, which the
+//!   maker vouches for.
+//! * **Z2** The memory is that of [`layout`] for the number of elements, and is given back once, as the array is
+//!   dropped.
 
 #![allow(unsafe_code)]
 
