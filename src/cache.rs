@@ -645,7 +645,7 @@ where
 
     /// What the cache has done and holds.
     pub fn stats(&self) -> Stats {
-        self.core.engine.counters().stats()
+        self.core.engine.stats()
     }
 
     /// Publishes the statistics as metrics, as each sweep does. Needs feature `metrics`; see [`observe`](crate::observe).

@@ -20,7 +20,8 @@
 //! * **write** (insert, update, compute, remove, ...) map.seek; expire or settle what is there until it is live or absent; ask the caller
 //!   what to do; put or cut by one CAS from *the header that the seek validated*. If that fails, start over.
 //! * **expire** (1) CAS the deadline from the time that has come to DEAD: decides against touch. (2) seek it by identity and
-//!   cut it: decides against writes. Only then may anyone answer "absent".
+//!   cut it: decides against writes. Only then may anyone answer "absent". A walk decides at once, and cuts the
+//!   spilled ones of some buckets together, before it returns.
 //! * **touch** find; CAS the deadline. A shorter one is then covered (below).
 //! * **update that keeps the deadline** publish the new entry UNSETTLED, in the old one's place. To settle: close the old
 //!   deadline (touches on it fail from then on, and look for the successor), or, if it has come, CAS it to DEAD; CAS that time into
@@ -82,6 +83,7 @@
 //! steps, never inside one.
 
 mod cause;
+mod doomed;
 mod handled;
 mod operation;
 mod own_key;
@@ -94,6 +96,7 @@ use core::fmt;
 use std::sync::Arc;
 
 pub use self::cause::RemovalCause;
+use self::doomed::Doomed;
 use self::handled::Handled;
 use self::operation::Notifier;
 pub use self::operation::{Listener, Operation};
@@ -104,7 +107,7 @@ use crate::expiry::{CHUNK, DEAD, Deadline, ExpiryIndex, Filed, NEVER, RECORD_MIN
 use crate::lane::lane;
 use crate::map::{Map, Owned, Seat, Unlinked};
 use crate::reclaim::{self, BulkRemoval, Ref};
-use crate::stats::{Count, Counters};
+use crate::stats::{Count, Counters, Stats};
 use crate::sync::{AtomicU64, Ordering, TINY, update_fence};
 
 /// What a write does with what it found.
@@ -207,10 +210,15 @@ impl<N: Timed> Engine<N> {
         &self.counters
     }
 
+    /// What it has done, and holds.
+    pub fn stats(&self) -> Stats {
+        Stats { renewals: self.map.renewals(), ..self.counters.stats() }
+    }
+
     /// Begins to grow the table. For models and tests; writes do so by themselves.
     #[cfg(any(loom, shuttle))]
     pub fn grow(&self, guard: &Operation<'_, N>) {
-        self.map.grow(guard);
+        self.map.grow(1, guard);
     }
 
     /// The live node of a key. Lock-free; writes nothing unless it meets an entry that has expired.
@@ -272,16 +280,15 @@ impl<N: Timed> Engine<N> {
         deadline.time() != DEAD && !self.time.has_come_at(deadline.time(), now)
     }
 
-    /// Whether a node that was met before is live, or was until it was replaced or removed; else it is expired (X3),
-    /// or gone.
+    /// Whether a node that was met before is live, or was until it was replaced or removed; else its expiry is
+    /// decided (X3), or it is gone.
     pub fn is_live(&self, node: Ref<'_, N>, guard: &Operation<'_, N>) -> bool {
         loop {
             // Closed: replaced since it was met, and live until then (X10).
             if self.live_deadline(node, guard).is_some() || self.settled_deadline(node, guard).is_closed() {
                 return true;
             }
-            let is_expired = self.expire(node, |deadline| self.time.has_come(deadline), guard);
-            if is_expired || node.meta().deadline().time() == DEAD {
+            if self.decide_expiry(node, |deadline| self.time.has_come(deadline), guard) {
                 return false;
             }
         }
@@ -332,15 +339,19 @@ impl<N: Timed> Engine<N> {
     /// Expires a node whose deadline has come, as `has_come` tells. True if this call removed it; false if another did, or it lives.
     #[cold]
     fn expire(&self, node: Ref<'_, N>, has_come: impl Fn(u64) -> bool, guard: &Operation<'_, N>) -> bool {
+        self.decide_expiry(node, has_come, guard) && self.cut_node(node, RemovalCause::Expired, guard)
+    }
+
+    /// Decides the expiry of a node whose deadline has come, as `has_come` tells; false if it lives, or has been
+    /// replaced.
+    fn decide_expiry(&self, node: Ref<'_, N>, has_come: impl Fn(u64) -> bool, guard: &Operation<'_, N>) -> bool {
         let deadline = self.settled_deadline(node, guard);
-        if deadline.time() != DEAD {
-            // A closed deadline belongs to the successor.
-            let is_due = !deadline.is_closed() && has_come(deadline.time());
-            if !is_due || !node.meta().change_deadline(deadline, DEAD) {
-                return false;
-            }
+        if deadline.time() == DEAD {
+            return true;
         }
-        self.cut_node(node, RemovalCause::Expired, guard)
+        // A closed deadline belongs to the successor.
+        let is_due = !deadline.is_closed() && has_come(deadline.time());
+        is_due && node.meta().change_deadline(deadline, DEAD)
     }
 
     /// Cuts one node, by identity; false if it is gone.
@@ -490,9 +501,8 @@ impl<N: Timed> Engine<N> {
     fn after_insertion(&self, node: Ref<'_, N>, crowded: bool, now: u64, guard: &Operation<'_, N>) {
         self.counters.add_entries(1);
         self.counters.count(Count::Inserts);
-        if crowded && self.map.is_worth_a_look(node.hash(), guard) && self.map.is_loaded(self.counters.entries(), guard)
-        {
-            self.map.grow(guard);
+        if crowded && self.map.is_worth_a_look(node.hash(), guard) {
+            self.map.grow_for(self.counters.entries(), guard);
         }
         self.map.help(guard);
         self.cover_and_relieve(node, now, guard);
@@ -665,11 +675,16 @@ impl<N: Timed> Engine<N> {
         guard: &'g Operation<'_, N>,
         mut each: impl FnMut(Ref<'g, N>),
     ) -> Option<u64> {
-        self.map.visit(from, buckets, guard, |node| {
+        let mut expired = Doomed::default();
+        let next = self.map.visit(from, buckets, guard, |node, is_spilled| {
             if self.is_live(node, guard) {
                 each(node);
+            } else {
+                self.doom(&mut expired, node, is_spilled, RemovalCause::Expired, guard);
             }
-        })
+        });
+        self.cut_all(&mut expired, RemovalCause::Expired, guard);
+        next
     }
 
     /// Removes the live nodes for which `doomed` holds, and returns how many; and what has expired on the way. Pins anew every
@@ -679,12 +694,17 @@ impl<N: Timed> Engine<N> {
         while let Some(start) = from {
             bulk.step();
             let guard = self.change();
-            from = self.map.visit(start, VISIT, &guard, |node| {
-                if self.is_live(node, &guard) && doomed(node) && self.cut_node(node, cause, &guard) {
+            let (mut condemned, mut expired) = (Doomed::default(), Doomed::default());
+            from = self.map.visit(start, VISIT, &guard, |node, is_spilled| {
+                if !self.is_live(node, &guard) {
+                    self.doom(&mut expired, node, is_spilled, RemovalCause::Expired, &guard);
+                } else if doomed(node) {
                     // By identity, as it was judged: a node that came in its place stays.
-                    removed += 1;
+                    removed += usize::from(self.doom(&mut condemned, node, is_spilled, cause, &guard));
                 }
             });
+            removed += self.cut_all(&mut condemned, cause, &guard);
+            self.cut_all(&mut expired, RemovalCause::Expired, &guard);
         }
         removed
     }
@@ -750,7 +770,7 @@ impl<N: Timed> Engine<N> {
     fn handle(&self, hash: u64, tick: u64, now: u64, guard: &Operation<'_, N>) -> usize {
         let mut handled = Handled::default();
         let mut removed = 0;
-        loop {
+        for _ in 0..ONE_BY_ONE {
             let met = |node: Ref<'_, N>| {
                 node.meta().filed().is_due_at(tick) && !handled.contains(node.pointer().addr().get())
             };
@@ -770,8 +790,13 @@ impl<N: Timed> Engine<N> {
                 handled.insert(node.pointer().addr().get());
             }
         }
+        removed + self.handle_many(hash, tick, now, handled, guard)
     }
 }
+
+/// Entries of one hash that a sweep deals with one by one: more than a bucket has slots. Beyond that they are in a
+/// spill.
+const ONE_BY_ONE: usize = if TINY { 3 } else { 16 };
 
 /// Buckets that a walk visits under one pin.
 pub const VISIT: usize = 32;

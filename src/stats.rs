@@ -47,6 +47,10 @@ pub struct Stats {
     pub last_sweep: Duration,
     /// Panics of callbacks that were contained.
     pub contained_panics: u64,
+    /// Times that the table was exchanged for one of the same size, because every free slot of a bucket stayed
+    /// claimed for 40 ms by threads that did not run. Each costs memory for a table, and some work of the inserts
+    /// after it; many say that the machine has far too few cores for its threads.
+    pub renewals: u64,
 }
 
 /// What is counted on stripes.
@@ -231,6 +235,8 @@ impl Counters {
             sweeps: self.sweeps.load(Ordering::Relaxed),
             last_sweep: Duration::from_nanos(self.last_sweep.load(Ordering::Relaxed)),
             contained_panics: self.panics.count.load(Ordering::Relaxed),
+            // The map's: see `Engine::stats`.
+            renewals: 0,
         }
     }
 
@@ -248,6 +254,22 @@ impl Drop for Counters {
     fn drop(&mut self) {
         let stats = Stats { entries: 0, records: 0, ..self.stats() };
         self.observe(|observer| observer.publish(&stats));
+    }
+}
+
+/// A count of rare events that is kept where they happen.
+#[derive(Debug, Default)]
+pub struct Tally(AtomicU64);
+
+impl Tally {
+    /// Counts one.
+    pub fn add(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How many there were.
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
     }
 }
 

@@ -2,4 +2,4 @@
 # file: src/engine.rs
 # model: touch_versus_sweep touch_against_sweep
 # pass: plain
-/fn expire/,/^    }/ s/!node\.meta\(\)\.change_deadline\(deadline, DEAD\)/false/
+/fn decide_expiry/,/^    }/ s/is_due && node\.meta\(\)\.change_deadline\(deadline, DEAD\)/is_due/

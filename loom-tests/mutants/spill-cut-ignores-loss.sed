@@ -2,4 +2,4 @@
 # file: src/map/mod.rs
 # model: publish_entry remove_against_remove_in_a_spill
 # pass: plain
-/pub fn cut</,/^    }/ s/self\.publish_spill\(seat, left, items, slot, guard\)/{ self.publish_spill(seat, left, items, slot, guard); true }/
+/pub fn cut</,/^    }/ s/self\.publish_spill\(seat, left, items, 1 << slot, guard\)/{ self.publish_spill(seat, left, items, 1 << slot, guard); true }/

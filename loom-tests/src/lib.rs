@@ -352,9 +352,30 @@ impl Map {
         self.0.find(key.hash, |node| *node.key() == key, &guard).map(|node| node.value().get())
     }
 
-    /// Begins to grow.
-    pub fn grow(&self) {
-        self.0.grow(&reclaim::pin());
+    /// Begins to grow, unless another thread has announced that it does; whether it did.
+    pub fn grow(&self) -> bool {
+        self.0.grow(1, &reclaim::pin())
+    }
+
+    /// Begins to grow although one other thread has announced that it does, as writers do who find the table far too
+    /// small.
+    pub fn grow_all_the_same(&self) -> bool {
+        self.0.grow(2, &reclaim::pin())
+    }
+
+    /// Removes these, all of a bucket at once; the values that it removed.
+    pub fn cut_all(&self, keys: &[Key]) -> Vec<u64> {
+        let guard = reclaim::pin();
+        let mut nodes: Vec<_> = keys.iter().flat_map(|key| self.0.nodes(key.hash, &guard)).collect();
+        let mut values = Vec::new();
+        self.0.cut_all(&mut nodes, &guard, |unlinked| values.push(unlinked.node().value().get()));
+        values.sort();
+        values
+    }
+
+    /// Buckets of the table.
+    pub fn buckets(&self) -> usize {
+        self.0.buckets(&reclaim::pin())
     }
 
     /// Helps a growth until it is done; in how many steps. Under one pin: another would be a fence.
@@ -371,7 +392,7 @@ impl Map {
         let (mut keys, mut from, mut steps) = (Vec::new(), Some(0), 0);
         while let Some(start) = from {
             let guard = reclaim::pin();
-            from = self.0.visit(start, 1, &guard, |node| {
+            from = self.0.visit(start, 1, &guard, |node, _| {
                 assert_eq!(node.hash(), node.key().hash);
                 keys.push(*node.key());
             });

@@ -2,7 +2,9 @@
 //! between all changes of the bucket.
 //!
 //! Explored: two inserts of one key, replace against remove, two inserts into a bucket that overflows into a spill, two
-//! changes of one spill; `remove_if` and `compare_and_save` against what changes their entry. Breaks caught: a release that is none, a header without a version, a removal that does not ask who won.
+//! changes of one spill, and one change that removes many; `remove_if` and `compare_and_save` against what changes
+//! their entry. Breaks caught: a release that is none, a header without a version, a removal that does not ask who
+//! won.
 
 use fleeting::Version;
 use fleeting_loom_tests::{Key, Map, Model, later, numbers, pair, store, trio};
@@ -139,6 +141,61 @@ fn remove_against_remove_in_a_spill() {
         let results = pair(&map, |map| map.cut(K), |map| map.cut(M));
         map.assert_holds(&[L]);
         results
+    });
+}
+
+/// A removal of all that a bucket holds, in one change, and one of a single entry of its spill.
+#[test]
+fn cut_all_against_remove() {
+    let outcomes = [(vec![1, 2, 3], None), (vec![1, 2], Some(3))];
+    Model::new("cut_all_against_remove").plain(3).rmw(3).explore(&outcomes, || {
+        let map = Map::of(&[K, L, M]);
+        let results = pair(&map, |map| map.cut_all(&[K, L, M]), |map| map.cut(M));
+        map.assert_holds(&[]);
+        results
+    });
+}
+
+/// Two removals of many that share some: each entry is removed by one.
+#[test]
+fn cut_all_against_cut_all() {
+    let outcomes = [(vec![1, 3], vec![2]), (vec![1], vec![2, 3])];
+    Model::new("cut_all_against_cut_all").plain(2).rmw(3).explore(&outcomes, || {
+        let map = Map::of(&[K, L, M, N]);
+        let results = pair(&map, |map| map.cut_all(&[K, M]), |map| map.cut_all(&[L, M]));
+        map.assert_holds(&[N]);
+        results
+    });
+}
+
+/// An entry that came in the place of one that was to be removed stays.
+#[test]
+fn cut_all_against_replace() {
+    let outcomes = [(vec![1, 3], None), (vec![3], Some(1))];
+    Model::new("cut_all_against_replace").plain(2).rmw(3).explore(&outcomes, || {
+        let map = Map::of(&[K, L, M]);
+        let nodes = |map: &Map| map.cut_all(&[K, M]);
+        let (cut, replaced) = pair(&map, nodes, |map| map.set(K, 9));
+        let kept = map.find(K);
+        match kept {
+            Some(9) => map.assert_holds(&[K, L]),
+            _ => map.assert_holds(&[L]),
+        }
+        assert!(kept.is_some() || cut.contains(&9), "lost");
+        (cut, replaced)
+    });
+}
+
+/// A removal of many beside a growth that moves their bucket.
+#[test]
+fn cut_all_against_help() {
+    Model::new("cut_all_against_help").plain(2).rmw(2).explore(&[vec![1, 3]], || {
+        let map = Map::of(&[K, L, M]);
+        map.grow();
+        let (cut, _) = pair(&map, |map| map.cut_all(&[K, M]), |map| map.help());
+        map.help();
+        map.assert_holds(&[L]);
+        cut
     });
 }
 

@@ -1,4 +1,4 @@
 # Who meets an entry whose expiry is decided waits for the decider to remove it.
 # file: src/engine.rs
 # test: lock_freedom
-/fn expire\(/,/^    }/ s/if deadline\.time\(\) != DEAD \{/if deadline.time() == DEAD { crate::sync::thread::yield_now(); return false; }\n        {/
+/fn decide_expiry\(/,/^    }/ s/return true;/crate::sync::thread::yield_now();\n            return false;/

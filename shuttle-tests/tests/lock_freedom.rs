@@ -5,6 +5,9 @@
 
 use std::sync::Arc;
 
+use fleeting::reclaim::pin;
+use fleeting::expiry::NEVER;
+use fleeting::map::{Entry, Map};
 use fleeting_shuttle_tests::caches::{Colliding, Fixed, World};
 use fleeting_shuttle_tests::clock::ticks;
 use fleeting_shuttle_tests::freeze::{Report, Scene, freeze};
@@ -277,6 +280,91 @@ fn delete_where() {
         ignore(world.store.delete_where(|token, _| token < &stores::name(9)[..] && token != stores::name(3)));
         ignore(world.store.find(stores::name(3)));
     });
+}
+
+/// A map without an engine: keys are their own hashes.
+#[derive(Clone)]
+struct Plain(Arc<Map<Entry<u64, ()>>>);
+
+impl Plain {
+    fn of(keys: &[u64]) -> Plain {
+        let map = Plain(Arc::new(Map::with_capacity(0)));
+        keys.iter().for_each(|&key| map.put(key));
+        map
+    }
+
+    /// Inserts a key, or replaces it.
+    fn put(&self, key: u64) {
+        let guard = pin();
+        let mut node = Entry::new(key, key, (), NEVER, NEVER);
+        loop {
+            let seat = self.0.seek(key, |other| *other.key() == key, &guard);
+            match self.0.put(&seat, node, &guard) {
+                Ok(_) => return,
+                Err(back) => node = back,
+            }
+        }
+    }
+
+    fn has(&self, key: u64) -> bool {
+        self.0.find(key, |other| *other.key() == key, &pin()).is_some()
+    }
+}
+
+/// The victim announces a growth, and makes the table, or is stopped in between; the others must see the table grow
+/// twice.
+#[test]
+fn announcement() {
+    let report = freeze("announcement", &[0], || {
+        let map = Plain::of(&[]);
+        let entries = Arc::new(std::sync::atomic::AtomicUsize::new(8));
+        let (one, others) = (map.clone(), [1, 2].map(|number| (map.clone(), entries.clone(), number)));
+        let mut threads: Vec<Box<dyn FnOnce() + Send>> = vec![Box::new(move || {
+            one.0.grow_for(9, &pin());
+            while one.0.help(&pin()) {}
+        })];
+        for (map, entries, number) in others {
+            threads.push(Box::new(move || {
+                let mut key = 0;
+                while map.0.buckets(&pin()) < 8 {
+                    key += 1;
+                    map.put(key << 59 | number);
+                    map.0.grow_for(1 + entries.fetch_add(1, Ordering::Relaxed), &pin());
+                    ignore(map.0.help(&pin()));
+                }
+                assert!((1..=key).all(|key| map.has(key << 59 | number)), "lost");
+            }));
+        }
+        Scene { threads, finish: Box::new(move || assert!(map.0.buckets(&pin()) >= 8)) }
+    });
+    report.assert_lock_free();
+}
+
+/// The victim holds the last free slot of a bucket, or one of two others do; or it has announced that it renews the
+/// table.
+#[test]
+fn last_free_slot() {
+    let renewals = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let seen = renewals.clone();
+    let report = freeze("last-free-slot", &[0, 1, 2], move || {
+        // Two of three slots are published.
+        let (map, seen) = (Plain::of(&[2, 3]), seen.clone());
+        let threads = [2, 3, 4].map(|key| {
+            let map = map.clone();
+            let write = move || {
+                (0..2).for_each(|_| map.put(key));
+                assert!(map.has(key), "lost");
+            };
+            Box::new(write) as Box<dyn FnOnce() + Send>
+        });
+        let finish = move || {
+            assert!([2, 3, 4].iter().all(|&key| map.has(key)));
+            ignore(seen.fetch_add(map.0.renewals() as usize, Ordering::Relaxed));
+        };
+        Scene { threads: threads.into(), finish: Box::new(finish) }
+    });
+    report.assert_lock_free();
+    assert!(renewals.load(Ordering::Relaxed) > 0, "no bucket was left: nobody held its last slot");
 }
 
 /// Two threads on one lock, beside the victim that may hold it.

@@ -67,9 +67,9 @@ fn the_table_grows_when_four_entries_a_bucket_are_exceeded() {
     assert!(!engine.map.help(&guard));
     put(&engine, hash(3, 4), NEVER);
     // That insertion began it, and helped with the first of four strides. Then all is checked and promoted.
-    assert!(engine.map.is_loaded(33, &guard));
-    (0..4).for_each(|_| assert!(engine.map.is_loaded(33, &guard) && engine.map.help(&guard)));
-    assert!(!engine.map.is_loaded(64, &guard) && engine.map.is_loaded(65, &guard));
+    assert_eq!(engine.map.buckets(&guard), 8);
+    (0..4).for_each(|_| assert!(engine.map.buckets(&guard) == 8 && engine.map.help(&guard)));
+    assert_eq!(engine.map.buckets(&guard), 16);
     assert!(!engine.map.help(&guard));
     assert_eq!(engine.counters().entries(), 33);
 }
@@ -88,10 +88,10 @@ fn a_replacement_helps_a_growth() {
     let (engine, _) = engine();
     let guard = engine.change();
     put(&engine, hash(0, 0), NEVER);
-    engine.map.grow(&guard);
+    assert!(engine.map.grow(1, &guard));
     // Four strides and a check.
     (0..5).for_each(|_| put(&engine, hash(0, 0), NEVER));
-    assert!(!engine.map.help(&guard) && engine.map.is_loaded(65, &guard) && !engine.map.is_loaded(64, &guard));
+    assert!(!engine.map.help(&guard) && engine.map.buckets(&guard) == 16);
 }
 
 /// Catches a replacement that files a record although its predecessor's will do, or does not although it comes too late; and the same of touches.

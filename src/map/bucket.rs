@@ -17,8 +17,9 @@ use crate::sync::{AtomicPtr, AtomicU64, Ordering, TINY};
 /// Slots in a bucket. A model takes as few as still overflow.
 pub const SLOTS: usize = if TINY { 3 } else { 8 };
 
-/// At most so many slots are published; one is always left for a change to claim.
-pub const PUBLISHED_MAX: u32 = SLOTS as u32 - 1;
+/// At most so many slots are published. Two are left for changes to claim, so that one thread that is preempted
+/// while it holds a claim is in nobody's way; in a model one, so that all meet it.
+pub const PUBLISHED_MAX: u32 = SLOTS as u32 - if TINY { 1 } else { 2 };
 
 const SLOT_BITS: u64 = (1 << SLOTS) - 1;
 const SPILL_SHIFT: u32 = 8;

@@ -1,7 +1,8 @@
 //! Growth: freeze, copy, publish, promote. Any thread can help; nobody waits.
 //!
 //! ```text
-//! start     link a table of twice the size (of the same size when slots ran out) behind the root
+//! announce  CAS the number of announcements on by one: whoever does makes a table, others do not    [announce-growth]
+//! start     link a table of twice the size (of the same size when slots ran out) behind the last    [publish-table]
 //! migrate b fetch_or FROZEN on b's header: its content is final                         [freeze-bucket]
 //!           for each destination, in order, unless it is READY already:
 //!             fill the slots that it needs by CAS from UNSET, then its tags by CAS from 0, last
@@ -25,7 +26,10 @@
 //!
 //! # Progress
 //!
-//! Lock-free. Strides are only a division of labour: what their owner does not do, the verifying pass does.
+//! Lock-free. Strides are only a division of labour: what their owner does not do, the verifying pass does. An
+//! announcement is only one, too: one that is not followed by a table is passed over when the entries have become
+//! half as many again ([`makers`]), or a wait for a slot has ended ([`claim`](super::claim)). Until then inserts go
+//! on in the old table, whose buckets spill.
 
 #![allow(unsafe_code)]
 
@@ -47,11 +51,6 @@ const STRIDE: usize = 2;
 const VERIFY: usize = 32;
 
 impl<N: Node> Map<N> {
-    /// Whether `entries` are too many for the table.
-    pub fn is_loaded(&self, entries: usize, guard: &Guard) -> bool {
-        entries > self.root(guard).len() * LOAD
-    }
-
     /// Whether an insert into a crowded bucket should ask for the number of entries (a sum over stripes): always while
     /// the table is small, else for one hash in eight.
     pub fn is_worth_a_look(&self, hash: u64, guard: &Guard) -> bool {
@@ -69,24 +68,73 @@ impl<N: Node> Map<N> {
         buckets.max(BUCKETS_MIN).saturating_mul(size_of::<Head>() + size_of::<Line<N>>())
     }
 
-    /// Begins to grow to twice the size, unless a growth is under way.
-    pub fn grow(&self, guard: &Guard) {
+    /// Begins to grow to twice the size if `entries` are too many for the table, unless a growth is under way, or
+    /// announced by as many threads as may make a table for so many ([`makers`]).
+    pub fn grow_for(&self, entries: usize, guard: &Guard) {
         let root = self.root(guard);
-        if root.next(guard).is_none() {
-            root.link(Box::new(Table::unset(root.len() * 2)));
-        }
+        self.begin(root, makers(root.len(), entries), guard);
     }
 
-    /// Leaves a table that has no free slot in a crowded bucket for one of the same size: claims of stopped
-    /// threads do not move along.
-    #[cold]
-    pub(super) fn renew(&self, table: &Table<N>, bucket: usize, guard: &Guard) {
-        // A growth under way ends first, so that there are never more than three tables.
-        while !core::ptr::eq(self.root(guard).get(), table) && self.help(guard) {}
-        if table.next(guard).is_none() {
-            table.link(Box::new(Table::unset(table.len())));
+    /// Begins to grow to twice the size, unless a growth is under way or so many threads have announced one; false
+    /// then. For models and tests.
+    #[cfg(any(test, loom, shuttle))]
+    pub fn grow(&self, makers: usize, guard: &Guard) -> bool {
+        self.begin(self.root(guard), makers, guard)
+    }
+
+    /// Announces a growth and makes no table: a thread that is stopped in between. For models.
+    #[cfg(any(loom, shuttle))]
+    pub fn stop_announced(&self, guard: &Guard) {
+        assert!(self.root(guard).announce(0), "the first");
+    }
+
+    /// Claims every free slot of a bucket: threads that are stopped before they publish. For models.
+    #[cfg(any(loom, shuttle))]
+    pub fn stop_claiming(&self, hash: u64, guard: &Guard) {
+        let table = self.root(guard);
+        table.stop_claiming(table.index(hash));
+    }
+
+    /// Buckets of the table. For models and tests.
+    #[cfg(any(test, loom, shuttle))]
+    pub fn buckets(&self, guard: &Guard) -> usize {
+        self.root(guard).len()
+    }
+
+    fn begin(&self, root: Ref<'_, Table<N>>, makers: usize, guard: &Guard) -> bool {
+        let announced = root.announced();
+        let begins = announced < makers && root.next(guard).is_none() && root.announce(announced);
+        if begins {
+            root.link(Box::new(Table::unset(root.len() * 2)));
         }
-        migrate(table, bucket, guard);
+        begins
+    }
+
+    /// Leaves a table that has no free slot in a crowded bucket: for the next one, if growth is under way, else for
+    /// one of the same size, unless more threads have announced that they make one than were `known`. Claims of
+    /// stopped threads do not move along.
+    #[cold]
+    pub(super) fn renew(&self, table: Ref<'_, Table<N>>, bucket: usize, known: usize, guard: &Guard) {
+        if table.next(guard).is_none() {
+            // Not a third table behind the root: an earlier growth ends first.
+            while !self.is_near(table, guard) && self.help(guard) {}
+            if !table.announce(known) {
+                return;
+            }
+            if table.link(Box::new(Table::unset(table.len()))) {
+                self.renewals.add();
+            }
+        }
+        // By a read-modify-write, which meets the newest header: the caller's next look at it cannot miss that the
+        // bucket is frozen.
+        table.bucket(bucket).0.freeze();
+        migrate(&table, bucket, guard);
+    }
+
+    /// Whether a table is the root, or the one that it grows into.
+    fn is_near(&self, table: Ref<'_, Table<N>>, guard: &Guard) -> bool {
+        let root = self.root(guard);
+        root.is(table) || root.next(guard).is_some_and(|next| next.is(table))
     }
 
     /// Does a bounded part of the growth under way; false if there is none.
@@ -146,6 +194,18 @@ impl<N: Node> Map<N> {
             self.promote(root, next);
         }
     }
+}
+
+/// How many threads may make the next table while one of `buckets` holds so many entries: none while these are not
+/// too many, then one, and one more each time that they have become half as many again. So a thread that stops after
+/// its announcement delays growth, and does not end it; and of many that find the table too small at once, one
+/// allocates.
+pub(super) fn makers(buckets: usize, entries: usize) -> usize {
+    let (mut limit, mut makers) = (buckets * LOAD, 0);
+    while entries > limit {
+        (limit, makers) = (limit.saturating_add(limit / 2), makers + 1);
+    }
+    makers
 }
 
 /// Moves a bucket into the next table, or finds that it has been; returns that table.

@@ -25,11 +25,12 @@
 //! * **put** on a seat: claim a free slot (CAS UNSET or EMPTY to the word), set its tag, then CAS the seat's header to one
 //!   with the new slot published and the old one, if any, not. If it moved: withdraw, seek again.
 //! * **cut** on a seat: CAS the header to one without the slot, then vacate it.
-//! * **spill** At most seven of eight slots are published, so that a change finds one to claim. An insert that
-//!   would exceed that moves one entry together with the new one into a spill: an immutable array behind one slot.
-//!   A change of a spilled entry publishes a new array. New entries go to slots as these free up, so a spill
-//!   drains by itself. With a mean load of 2 to 4, less than 1 bucket in 20 has one; and any number of keys
-//!   with one hash still works, in O(number).
+//! * **spill** At most six of eight slots are published, so that a change finds one to claim beside a thread that
+//!   was preempted while it holds the other. An insert that would exceed that moves one entry together with the new
+//!   one into a spill: an immutable array behind one slot. A change of a spilled entry publishes a new array; a walk
+//!   that removes many [publishes one](bulk) for all. New entries go to slots as these free up, so a spill drains by
+//!   itself. With a mean load of 2 to 4, 1 bucket in 24 has one (at 4, 1 in 9); and any number of keys with one hash
+//!   still works, in O(number).
 //! * **growth** see [`migrate`].
 //! * **visit** walks in hash order, bucket by bucket, and follows frozen ones into the next table.
 //!
@@ -53,13 +54,16 @@
 //! | recycle-slot | `Line::vacate`, `Head::set_tag` | `Line::claim`, `Line::load`, tags in `find` | that the slot's last bit was cleared |
 //! | freeze-bucket | `Head::advance` | `Head::freeze` | the final content |
 //! | migrate-bucket | `Line::fill`, `Head::fill` | `Line::load`, header loads | slots, tags, spills of a destination |
+//! | announce-growth | `Table::announce` | `Table::announced` | nothing: one thread makes each announcement, before it allocates |
 //! | publish-table | `Table::link` | `Table::next` | the arrays |
 //! | promote-table | `promote`, `verified` | loads of the root | that every destination is READY |
 //!
 //! # Progress
 //!
 //! Lock-free, growth included: a header CAS fails only because another succeeded. A find restarts only if the
-//! bucket changed. A bucket whose free slots are all claimed by stopped threads is left by renewing the table.
+//! bucket changed. A bucket whose free slots are all claimed by stopped threads is left for another table
+//! ([`claim`]); a thread that stops after it announced a growth or a renewal delays the next, and does not end it
+//! ([`migrate`]).
 //!
 //! # Rejected
 //!
@@ -70,6 +74,8 @@
 #![allow(unsafe_code)]
 
 mod bucket;
+mod bulk;
+mod claim;
 mod entry;
 mod migrate;
 mod node;
@@ -78,6 +84,8 @@ mod spill;
 mod table;
 #[cfg(test)]
 mod tests;
+#[cfg(not(any(loom, shuttle, fleeting_hooked)))]
+mod zeroed;
 
 use core::fmt;
 use core::marker::PhantomData;
@@ -92,16 +100,13 @@ use self::spill::{Item, Spill};
 use self::table::{AHEAD, Table, free_table};
 use crate::prefetch::prefetch;
 use crate::reclaim::{self, Guard, Ref, reach};
-use crate::sync::{AtomicPtr, Ordering, TINY};
-
-/// How often a put looks for a free slot in a bucket that does not change before it renews the table: spinning at first, then
-/// letting others run, who may be in the middle of a claim.
-const CLAIM_ROUNDS: usize = if TINY { 1 } else { 256 };
-const SPIN_ROUNDS: usize = 32;
+use crate::stats::Tally;
+use crate::sync::{AtomicPtr, Ordering};
 
 /// The map.
 pub struct Map<N: Node> {
     root: AtomicPtr<Table<N>>,
+    renewals: Tally,
     /// The map owns nodes and drops them on any thread.
     owns: PhantomData<N>,
 }
@@ -143,7 +148,12 @@ impl<N: Node> Map<N> {
     pub fn with_capacity(entries: usize) -> Self {
         let root = Box::into_raw(Box::new(Table::empty(Self::buckets_for(entries))));
         reclaim::born(root);
-        Map { root: AtomicPtr::new(root), owns: PhantomData }
+        Map { root: AtomicPtr::new(root), renewals: Tally::default(), owns: PhantomData }
+    }
+
+    /// How often a table was left for one of the same size.
+    pub fn renewals(&self) -> u64 {
+        self.renewals.get()
     }
 
     #[inline]
@@ -252,7 +262,7 @@ impl<N: Node> Map<N> {
                 let new = (node.hash(), node.pointer());
                 let items = Spill::items(spill).iter().enumerate();
                 let items = items.map(|(other, item)| if other == index { new } else { *item });
-                if !self.publish_spill(seat, Spill::items(spill).len(), items, slot, guard) {
+                if !self.publish_spill(seat, Spill::items(spill).len(), items, 1 << slot, guard) {
                     return Err(node);
                 }
                 retire_spill(spill);
@@ -287,7 +297,7 @@ impl<N: Node> Map<N> {
                     done
                 } else {
                     let items = items[..index].iter().chain(&items[index + 1..]).copied();
-                    self.publish_spill(seat, left, items, slot, guard)
+                    self.publish_spill(seat, left, items, 1 << slot, guard)
                 };
                 if !done {
                     return None;
@@ -324,23 +334,24 @@ impl<N: Node> Map<N> {
         }
     }
 
-    /// Publishes a spill in a fresh slot in place of `old_slot`, which holds a spill or the entry that moves there.
+    /// Publishes a spill in a fresh slot in place of the slots of `clear`, which hold a spill, entries that move
+    /// there, or some that go.
     fn publish_spill(
         &self,
         seat: &Seat<'_, N>,
         length: usize,
         items: impl Iterator<Item = Item<N>>,
-        old_slot: usize,
+        clear: u64,
         guard: &Guard,
     ) -> bool {
         let word = Spill::into_word(length, items);
         let slot = self.claim(seat, word, 0, guard);
         let published = slot.is_some_and(|slot| {
-            let header = seat.header.changed(1 << old_slot, 1 << slot, Some(slot));
+            let header = seat.header.changed(clear, 1 << slot, Some(slot));
             seat.head.advance(seat.header, header)
         });
         if published {
-            seat.line.vacate(old_slot);
+            seat.vacate(clear);
         } else {
             slot.into_iter().for_each(|slot| seat.line.vacate(slot));
             // SAFETY: no header ever named its slot as the spill's, so nobody touched it (M5).
@@ -370,7 +381,7 @@ impl<N: Node> Map<N> {
             let spill = unsafe { Spill::reach(word, guard) };
             let items = Spill::items(spill);
             let length = items.len() + 1;
-            let published = self.publish_spill(seat, length, items.iter().copied().chain([added]), slot, guard);
+            let published = self.publish_spill(seat, length, items.iter().copied().chain([added]), 1 << slot, guard);
             if published {
                 retire_spill(spill);
             }
@@ -380,34 +391,14 @@ impl<N: Node> Map<N> {
             let moved = unsafe { NonNull::new_unchecked(word) };
             // SAFETY: E1, M3: the header was just validated.
             let moved = unsafe { reach(moved, guard) };
-            self.publish_spill(seat, 2, [(moved.hash(), moved.pointer()), added].into_iter(), slot, guard)
+            self.publish_spill(seat, 2, [(moved.hash(), moved.pointer()), added].into_iter(), 1 << slot, guard)
         };
         if published { Ok(node.publish(guard)) } else { Err(node) }
     }
 
-    /// Claims a free slot of the seat's bucket for `word`, a preferred one if possible; None if the bucket changed, or has been renewed.
-    fn claim(&self, seat: &Seat<'_, N>, word: *mut N, preferred: u64, guard: &Guard) -> Option<usize> {
-        let free = !seat.header.published() & ((1 << bucket::SLOTS) - 1);
-        let take = |slot: usize| seat.line.claim(slot, word).then_some(slot);
-        for round in 0..CLAIM_ROUNDS {
-            let claimed = find_bit(free & preferred, take).or_else(|| find_bit(free & !preferred, take));
-            if claimed.is_some() {
-                return claimed;
-            }
-            if seat.head.load(Ordering::Relaxed) != seat.header {
-                return None;
-            }
-            if round < SPIN_ROUNDS {
-                core::hint::spin_loop();
-            } else if round + 1 < CLAIM_ROUNDS {
-                std::thread::yield_now();
-            }
-        }
-        self.renew(&seat.table, seat.bucket, guard);
-        None
-    }
-
     /// Visits the entries of some buckets, in hash order from `from` on; returns where to go on, or None at the end.
+    /// `each` is told too whether the entry is in a spill: a visitor that removes many of those does so by
+    /// [`cut_all`](Self::cut_all).
     ///
     /// A walk from 0 until None sees each entry that is present throughout exactly once, whatever is
     /// inserted, removed or grown meanwhile.
@@ -416,7 +407,7 @@ impl<N: Node> Map<N> {
         from: u64,
         buckets: usize,
         guard: &'g Guard,
-        mut each: impl FnMut(Ref<'g, N>),
+        mut each: impl FnMut(Ref<'g, N>, bool),
     ) -> Option<u64> {
         let table = self.root(guard);
         let first = table.index(from);
@@ -437,6 +428,14 @@ impl<'g, N: Node> Seat<'g, N> {
             Place::Absent => None,
             Place::Slot(_, node) | Place::Spilled { node, .. } => Some(node),
         }
+    }
+
+    /// Gives slots back that this thread unpublished.
+    fn vacate(&self, slots: u64) {
+        find_bit::<()>(slots, |slot| {
+            self.line.vacate(slot);
+            None
+        });
     }
 
     fn is_crowded(&self) -> bool {
@@ -628,15 +627,23 @@ impl<'g, N: Node> Snapshot<'g, N> {
     }
 
     fn nodes(&self) -> impl Iterator<Item = Ref<'g, N>> {
+        self.slots.iter().flatten().copied().chain(self.spilled())
+    }
+
+    fn spilled(&self) -> impl Iterator<Item = Ref<'g, N>> {
         let spilled = self.spill.into_iter().flat_map(Spill::items);
         // SAFETY: E1, M3: the spill was published under the guard, and so were its nodes.
-        let spilled = spilled.map(|&(_, pointer)| unsafe { reach(pointer, self.guard) });
-        self.slots.iter().flatten().copied().chain(spilled)
+        spilled.map(|&(_, pointer)| unsafe { reach(pointer, self.guard) })
     }
 }
 
 /// Visits a bucket, in the next table as far as it has moved there.
-fn visit_bucket<'g, N: Node>(table: &Table<N>, bucket: usize, guard: &'g Guard, each: &mut impl FnMut(Ref<'g, N>)) {
+fn visit_bucket<'g, N: Node>(
+    table: &Table<N>,
+    bucket: usize,
+    guard: &'g Guard,
+    each: &mut impl FnMut(Ref<'g, N>, bool),
+) {
     let (head, line) = table.bucket(bucket);
     loop {
         // Ordering: Acquire [publish-entry].
@@ -651,7 +658,8 @@ fn visit_bucket<'g, N: Node>(table: &Table<N>, bucket: usize, guard: &'g Guard, 
             return;
         }
         if let Some(snapshot) = Snapshot::take(header, head, line, guard) {
-            snapshot.nodes().for_each(each);
+            snapshot.slots.iter().flatten().for_each(|&node| each(node, false));
+            snapshot.spilled().for_each(|node| each(node, true));
             return;
         }
     }

@@ -12,7 +12,6 @@
 #![allow(unsafe_code)]
 
 use core::alloc::Layout;
-use core::marker::PhantomData;
 use core::ptr::NonNull;
 use core::slice;
 
@@ -26,7 +25,8 @@ pub type Item<N> = (u64, NonNull<N>);
 #[repr(C)]
 pub struct Spill<N> {
     length: usize,
-    items: PhantomData<Item<N>>,
+    /// None by itself: it gives the struct the items' alignment, and a size that is a multiple of it.
+    items: [Item<N>; 0],
     #[cfg(loom)]
     witness: crate::sync::Witness,
 }
@@ -38,7 +38,7 @@ impl<N: Node> Spill<N> {
         let spill = memory.cast::<Spill<N>>();
         let value = Spill {
             length,
-            items: PhantomData,
+            items: [],
             #[cfg(loom)]
             witness: Default::default(),
         };

@@ -1,5 +1,8 @@
 //! A table: a power of two of buckets, in two arrays, and the link to the table that replaces it.
 //!
+//! Its arrays are [zeroes](super::zeroed) from the allocator, which are a bucket that is not filled: making a table
+//! costs the same at every size, and its memory comes page by page as buckets are filled.
+//!
 //! A bucket is chosen by the **top** bits of the hash, so that doubling splits bucket `b` into `2b` and
 //! `2b + 1`: a walk in bucket order is a walk in hash order, at every size. That is what lets a visitor go on
 //! in a larger table, and what makes migration run through both tables forwards.
@@ -10,8 +13,12 @@ use core::ptr::{self, NonNull};
 
 use crossbeam_utils::CachePadded;
 
+#[cfg(any(test, loom, shuttle))]
+use super::bucket::SLOTS;
 use super::bucket::{Head, Header, Line, Tags, find_bit};
 use super::node::Node;
+#[cfg(not(any(loom, shuttle, fleeting_hooked)))]
+use super::zeroed::Zeroed;
 use crate::prefetch::prefetch;
 use crate::reclaim::{self, Guard, Kind, Ref, reach};
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering, TINY};
@@ -32,16 +39,24 @@ const LARGE: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Table<N> {
     shift: u32,
-    heads: Box<[Head]>,
-    lines: Box<[Line<N>]>,
+    heads: Array<Head>,
+    lines: Array<Line<N>>,
     next: AtomicPtr<Table<N>>,
     /// Apart from what every look-up reads.
     pub growth: CachePadded<Growth>,
 }
 
+/// A table's array: a mapping of the system's whose pages come as they are used. Models construct each element.
+#[cfg(not(any(loom, shuttle, fleeting_hooked)))]
+type Array<T> = Zeroed<T>;
+#[cfg(any(loom, shuttle, fleeting_hooked))]
+type Array<T> = Box<[T]>;
+
 /// How far growth has come.
 #[derive(Debug)]
 pub struct Growth {
+    /// How many threads have announced that they make the next table.
+    announced: AtomicUsize,
     /// The next bucket that nobody has taken to migrate.
     pub claimed: AtomicUsize,
     /// All buckets below are known to be migrated.
@@ -57,14 +72,18 @@ impl<N: Node> Table<N> {
             heads: unset_heads(buckets),
             lines: unset_lines(buckets),
             next: AtomicPtr::new(ptr::null_mut()),
-            growth: CachePadded::new(Growth { claimed: AtomicUsize::new(0), verified: AtomicUsize::new(0) }),
+            growth: CachePadded::new(Growth {
+                announced: AtomicUsize::new(0),
+                claimed: AtomicUsize::new(0),
+                verified: AtomicUsize::new(0),
+            }),
         }
     }
 
     /// A table without entries, ready for use.
     pub fn empty(buckets: usize) -> Table<N> {
         let table = Table::unset(buckets);
-        for head in &table.heads {
+        for head in table.heads.iter() {
             head.fill_tags(Tags::NONE);
             head.fill(Header::ready(0, None));
         }
@@ -137,6 +156,16 @@ impl<N: Node> Table<N> {
         });
     }
 
+    /// Claims every free slot of a bucket: threads that are stopped before they publish. For models and tests.
+    #[cfg(any(test, loom, shuttle))]
+    pub fn stop_claiming(&self, bucket: usize) {
+        let (head, line) = self.bucket(bucket);
+        let published = head.load(Ordering::Relaxed).published();
+        for slot in (0..SLOTS).filter(|slot| published >> slot & 1 == 0) {
+            assert!(line.claim(slot, ptr::without_provenance_mut(64)));
+        }
+    }
+
     /// The table that replaces this one, once growth has begun.
     #[inline]
     pub fn next<'g>(&self, guard: &'g Guard) -> Option<Ref<'g, Table<N>>> {
@@ -147,15 +176,32 @@ impl<N: Node> Table<N> {
         Some(unsafe { reach(next, guard) })
     }
 
-    /// Begins the growth into `next`, unless another thread has.
-    pub fn link(&self, next: Box<Table<N>>) {
+    /// How many threads have announced that they make the next table.
+    pub fn announced(&self) -> usize {
+        // Ordering: Relaxed [announce-growth]: an announcement carries nothing, and nothing is built on there being
+        // none: `announce` decides.
+        self.growth.announced.load(Ordering::Relaxed)
+    }
+
+    /// Announces that this thread makes the next table; false if there have been other announcements than these
+    /// `known` ones. Before the table is allocated: whoever finds that another has announced goes on without, and
+    /// allocates nothing.
+    pub fn announce(&self, known: usize) -> bool {
+        // Ordering: Relaxed [announce-growth]: each number of announcements is left once, so one thread makes each.
+        self.growth.announced.compare_exchange(known, known + 1, Ordering::Relaxed, Ordering::Relaxed).is_ok()
+    }
+
+    /// Begins the growth into `next`; false if another thread has begun one.
+    pub fn link(&self, next: Box<Table<N>>) -> bool {
         let next = Box::into_raw(next);
         reclaim::born(next);
         // Ordering: Release [publish-table] carries the arrays.
-        if self.next.compare_exchange(ptr::null_mut(), next, Ordering::Release, Ordering::Relaxed).is_err() {
+        let is_first = self.next.compare_exchange(ptr::null_mut(), next, Ordering::Release, Ordering::Relaxed).is_ok();
+        if !is_first {
             // SAFETY: the CAS failed, so nobody else ever saw it.
             unsafe { free_table(next) }
         }
+        is_first
     }
 }
 
@@ -171,23 +217,23 @@ pub unsafe fn free_table<N>(table: *mut Table<N>) {
 }
 
 #[cfg(not(any(loom, shuttle, fleeting_hooked)))]
-fn unset_heads(buckets: usize) -> Box<[Head]> {
-    // SAFETY: all-zero bytes are valid atomics. (Zeroed memory of a big table is not touched before use.)
-    unsafe { Box::new_zeroed_slice(buckets).assume_init() }
+fn unset_heads(buckets: usize) -> Array<Head> {
+    // SAFETY: Z1: all-zero bytes are valid atomics.
+    unsafe { Zeroed::new(buckets) }
 }
 
 #[cfg(not(any(loom, shuttle, fleeting_hooked)))]
-fn unset_lines<N>(buckets: usize) -> Box<[Line<N>]> {
-    // SAFETY: all-zero bytes are valid atomics: null pointers, which is UNSET.
-    unsafe { Box::new_zeroed_slice(buckets).assume_init() }
+fn unset_lines<N>(buckets: usize) -> Array<Line<N>> {
+    // SAFETY: Z1: all-zero bytes are valid atomics: null pointers, which is UNSET.
+    unsafe { Zeroed::new(buckets) }
 }
 
 #[cfg(any(loom, shuttle, fleeting_hooked))]
-fn unset_heads(buckets: usize) -> Box<[Head]> {
+fn unset_heads(buckets: usize) -> Array<Head> {
     (0..buckets).map(|_| Head::unset()).collect()
 }
 
 #[cfg(any(loom, shuttle, fleeting_hooked))]
-fn unset_lines<N>(buckets: usize) -> Box<[Line<N>]> {
+fn unset_lines<N>(buckets: usize) -> Array<Line<N>> {
     (0..buckets).map(|_| Line::unset()).collect()
 }
