@@ -23,8 +23,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let path = arguments.next().map_or_else(|| folder.path().join("sessions"), PathBuf::from);
 
     let store = MemStore::new(Duration::from_secs(60));
-    // A server that starts for the first time has no file. One that saves every few minutes need not believe a file of yesterday, which would
-    // bring back who has logged out since.
+    // A server that starts for the first time has no file. One that saves every few minutes need not believe a
+    // file of yesterday, which would bring back who has logged out since.
     match store.snapshot().max_age(HOUR).load_from_path(&path) {
         Ok(loaded) => println!("{} sessions were there from a former run", loaded.loaded),
         Err(error) if error.kind() == LoadErrorKind::Io(std::io::ErrorKind::NotFound) => println!("a cold start"),

@@ -7,11 +7,14 @@
 //!   the walk; what comes, changes or goes meanwhile may be in the snapshot as it was before, or after, or not at all. A few buckets at a time are copied under
 //!   a pin, and written without one, so that a slow disk holds no memory back.
 //! * **What expired while down stays dead.** Deadlines are saved as wall-clock time, to the nanosecond. What had none has none. If the wall clock is
-//!   set forward in between, deadlines come earlier; if it is set back, nothing has more time left than it had when it was saved.
-//! * **What was deleted since comes back.** A snapshot is as old as its save: [`max_age`](Snapshot::max_age) bounds how old one may be that is loaded.
-//! * **What could not be loaded is not saved.** A cache decodes each record once while it saves, and a type whose `Serialize` and `Deserialize` disagree ends the
-//!   save with a [`SaveError`] that tells the record. Only what serde itself does not tell apart is not noticed: `Some(None)` and `Some(())` come back as `None`, as in
-//!   JSON, and of two untagged variants of one shape the first comes back.
+//!   set forward in between, deadlines come earlier; if it is set back, nothing has more time left than it had
+//!   when it was saved.
+//! * **What was deleted since comes back.** A snapshot is as old as its save: [`max_age`](Snapshot::max_age)
+//!   bounds how old one may be that is loaded.
+//! * **What could not be loaded is not saved.** A cache decodes each record once while it saves, and a type whose
+//!   `Serialize` and `Deserialize` disagree ends the save with a [`SaveError`] that tells the record. Only what
+//!   serde itself does not tell apart is not noticed: `Some(None)` and `Some(())` come back as `None`, as in JSON,
+//!   and of two untagged variants of one shape the first comes back.
 //! * **What lives wins.** A record whose key has a live entry is passed by, and counted.
 //! * **Nothing is half-loaded in silence.** A snapshot that is truncated, corrupt, foreign or of a newer format ends in a [`LoadError`] that says
 //!   where. The records before it were whole, and stay loaded; the error tells how many.
@@ -39,8 +42,9 @@
 //!
 //! # Format
 //!
-//! Version 2. All numbers are little-endian; a checksum is the CRC-32 (of zlib) of all bytes before it, from the start of the file, other
-//! checksums left out. So a record that is changed, missing, doubled or out of its place shows.
+//! Version 2. All numbers are little-endian; a checksum is the CRC-32 (of zlib) of all bytes before it, from the
+//! start of the file, other checksums left out. So a record that is changed, missing, doubled or out of its place
+//! shows.
 //!
 //! ```text
 //! header   magic 89 46 4C 54 0D 0A 1A 0A | format u16 | contents u16 | schema u32 | saved u64 | checksum u32
@@ -54,7 +58,8 @@
 //! * `saved`: when the save began, in nanoseconds since 1970.
 //! * `deadline` and `cap`: nanoseconds since 1970, all bits set for never. The cap is where the time to live ends, the deadline may come before it, by
 //!   the end of idle time.
-//! * Version 1 has no `saved`. A store's is still read. A cache's was encoded by `postcard`, which tells no types apart, and is refused.
+//! * Version 1 has no `saved`. A store's is still read. A cache's was encoded by `postcard`, which tells no types
+//!   apart, and is refused.
 //! * Nothing follows the end. Lengths have a checksum before they are believed, and memory is taken as bytes arrive.
 
 pub(crate) mod encoding;
@@ -174,18 +179,20 @@ impl<'c> Snapshot<'c> {
         Snapshot { of, schema: 0, max_age: None, progress: Box::new(|_| {}) }
     }
 
-    /// Sets a number of your own that says how data, or key and value, are to be understood; the default is 0. It stands in the file, and a file with
-    /// another number is refused. Change it when you change what a type's fields mean: names and shapes are in the file, meanings are not.
+    /// Sets a number of your own that says how data, or key and value, are to be understood; the default is 0. It
+    /// stands in the file, and a file with another number is refused. Change it when you change what a type's
+    /// fields mean: names and shapes are in the file, meanings are not.
     pub fn schema(mut self, schema: u32) -> Self {
         self.schema = schema;
         self
     }
 
-    /// Refuses to load a snapshot that was saved more than `max_age` ago, by the wall clock; nothing of it is loaded. By default any age is loaded.
+    /// Refuses to load a snapshot that was saved more than `max_age` ago, by the wall clock; nothing of it is
+    /// loaded. By default any age is loaded.
     ///
-    /// A snapshot brings back what was deleted since it was saved. This bounds how far back that reaches. The age of a snapshot
-    /// whose time of saving lies in the future counts as zero: the wall clock was set back since. A snapshot of format 1 does not
-    /// hold the time, and is refused if an age is set. Saving ignores this option.
+    /// A snapshot brings back what was deleted since it was saved. This bounds how far back that reaches. The age
+    /// of a snapshot whose time of saving lies in the future counts as zero: the wall clock was set back since. A
+    /// snapshot of format 1 does not hold the time, and is refused if an age is set. Saving ignores this option.
     ///
     /// # Examples
     ///

@@ -28,7 +28,9 @@ where
         Snapshot::new(&*self.core)
     }
 
-    /// Saves the live entries to a writer. See [`Snapshot::save_to`]. Each record is decoded once, so that what could not be loaded is an error now. While a few of them are encoded, no memory that any cache retires is freed.
+    /// Saves the live entries to a writer. See [`Snapshot::save_to`]. Each record is decoded once, so that what
+    /// could not be loaded is an error now. While a few of them are encoded, no memory that any cache retires is
+    /// freed.
     ///
     /// # Errors
     ///
@@ -48,9 +50,10 @@ where
 
     /// Loads the entries of a snapshot that have not expired, and whose keys have no live entry. See [`Snapshot::load_from`].
     ///
-    /// Keys and values are decoded by their fields' and variants' names, as JSON would be: so types may gain fields that have a default, and lose
-    /// fields (see [`Snapshot::schema`] for changes that names do not tell). In a cache without an idle time, an entry
-    /// lives to the end of its time to live; in one with it, no longer than that idle time from now unless it is read.
+    /// Keys and values are decoded by their fields' and variants' names, as JSON would be: so types may gain
+    /// fields that have a default, and lose fields (see [`Snapshot::schema`] for changes that names do not tell).
+    /// In a cache without an idle time, an entry lives to the end of its time to live; in one with it, no longer
+    /// than that idle time from now unless it is read.
     ///
     /// # Errors
     ///
@@ -128,7 +131,8 @@ where
         });
         drop(guard);
         for Encoded { key, value, deadline, cap } in batch? {
-            // What could not be loaded is refused now, while the entry is still there. Without a pin: this is the user's code.
+            // What could not be loaded is refused now, while the entry is still there. Without a pin: this is the
+            // user's code.
             let decoded = encoding::from_bytes::<K>(&key).and_then(|_| encoding::from_bytes::<V>(&value));
             decoded
                 .map_err(|fault| SaveError::of_record(SaveErrorKind::NotLoadable, encoder.records()).because(fault))?;

@@ -1,11 +1,13 @@
 //! Keys and values of a cache as bytes: MessagePack, with the names of fields and variants.
 //!
-//! The encoding describes itself. A field that is skipped, renamed or flattened is found by its name, or is not there; an untagged enum, or a
-//! `serde_json::Value`, sees what kind of value comes next. Types that differ by human readability (an `IpAddr`, a `Uuid`) are written as text: serde
-//! buffers what it untags or flattens, and the buffer always says that it is human-readable.
+//! The encoding describes itself. A field that is skipped, renamed or flattened is found by its name, or is not
+//! there; an untagged enum, or a `serde_json::Value`, sees what kind of value comes next. Types that differ by
+//! human readability (an `IpAddr`, a `Uuid`) are written as text: serde buffers what it untags or flattens, and
+//! the buffer always says that it is human-readable.
 //!
-//! * **E1** Before any of the user's code sees bytes, [`check`] has walked them, without recursion: they are exactly one value, nested no deeper than
-//!   [`DEPTH`], and no length in them exceeds the bytes that follow. So a short record cannot claim much memory, nor a deep one overflow the stack.
+//! * **E1** Before any of the user's code sees bytes, [`check`] has walked them, without recursion: they are
+//!   exactly one value, nested no deeper than [`DEPTH`], and no length in them exceeds the bytes that follow. So a
+//!   short record cannot claim much memory, nor a deep one overflow the stack.
 
 use std::error::Error;
 
@@ -110,7 +112,8 @@ fn check(bytes: &[u8]) -> Result<(), &'static str> {
 mod tests {
     use super::*;
 
-    /// Catches a marker whose length is taken wrongly: each kind of value, at each width, is followed by another, cut anywhere, and exceeded.
+    /// Catches a marker whose length is taken wrongly: each kind of value, at each width, is followed by another,
+    /// cut anywhere, and exceeded.
     #[test]
     fn every_kind_of_value_has_its_length() {
         let kinds: &[(&[u8], usize)] = &[
@@ -162,7 +165,8 @@ mod tests {
         assert!(check(&[0xC1]).is_err());
     }
 
-    /// Catches a claim of four billion values in a few bytes, and nesting that recursion would follow to the end of the stack.
+    /// Catches a claim of four billion values in a few bytes, and nesting that recursion would follow to the end
+    /// of the stack.
     #[test]
     fn claims_and_depths_are_bounded() {
         for bomb in

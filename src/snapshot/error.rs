@@ -24,8 +24,8 @@ pub enum SaveErrorKind {
     Io(io::ErrorKind),
     /// A key or value cannot be encoded.
     Encode,
-    /// A key or value was encoded, and cannot be decoded: its `Serialize` and its `Deserialize` disagree, it is nested too deeply, or serde cannot
-    /// express it (such as an `i128` in an untagged enum).
+    /// A key or value was encoded, and cannot be decoded: its `Serialize` and its `Deserialize` disagree, it is
+    /// nested too deeply, or serde cannot express it (such as an `i128` in an untagged enum).
     NotLoadable,
     /// A key or value has more than `u32::MAX` bytes, encoded.
     TooLong,
@@ -50,8 +50,8 @@ pub enum LoadErrorKind {
     Foreign,
     /// It is of a newer format, with this number: from a later version of this crate.
     Newer(u16),
-    /// It is of an older format, with this number, which cannot be read any more: a cache's of format 1. Load it with the version of this
-    /// crate that saved it, or begin without it.
+    /// It is of an older format, with this number, which cannot be read any more: a cache's of format 1. Load it
+    /// with the version of this crate that saved it, or begin without it.
     Older(u16),
     /// It was saved longer ago than [`max_age`](super::Snapshot::max_age) allows.
     TooOld {
@@ -60,7 +60,8 @@ pub enum LoadErrorKind {
         /// How long ago it may have been saved.
         max_age: Duration,
     },
-    /// It is of format 1, which does not hold the time of saving, and a [`max_age`](super::Snapshot::max_age) was set.
+    /// It is of format 1, which does not hold the time of saving, and a [`max_age`](super::Snapshot::max_age) was
+    /// set.
     UnknownAge,
     /// It is a store's, and was to be loaded into a cache; or the other way round.
     OtherContents,

@@ -3,8 +3,9 @@
 //! * **S1** A checksum goes on from the one before, over all bytes but checksums: what is read is the start of what was written, or shows at the
 //!   end of the header, record or end that differs (a changed byte for certain, more of them but for one in 2^32).
 //! * **S2** No length is used before its checksum was right; and memory is taken by [`STEP`], as bytes arrive.
-//! * **S3** Wall-clock times are converted by one [`Moment`], read as a save or load begins. So all deadlines of a snapshot move together if the
-//!   wall clock is set meanwhile, and none leaves a load with more time left than it had at the time of saving.
+//! * **S3** Wall-clock times are converted by one [`Moment`], read as a save or load begins. So all deadlines of a
+//!   snapshot move together if the wall clock is set meanwhile, and none leaves a load with more time left than it
+//!   had at the time of saving.
 
 use std::io::{self, Read, Write};
 use std::time::{Duration, SystemTime};

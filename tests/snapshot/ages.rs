@@ -17,7 +17,8 @@ fn behind(count: u64) -> (MemStore, ManualClock) {
     (store, clock)
 }
 
-/// Catches a clock that is behind at the load, by a nanosecond or by 20 years, and gives a session more time than it had: here an hour became 20 years.
+/// Catches a clock that is behind at the load, by a nanosecond or by 20 years, and gives a session more time than
+/// it had: here an hour became 20 years.
 #[test]
 fn nothing_gains_time_by_a_clock_that_is_behind() {
     let (store, _) = manual_store();

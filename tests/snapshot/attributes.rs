@@ -1,4 +1,5 @@
-//! Every attribute of serde's derive, and every kind of value: what is saved comes back as it was, or is refused at the save.
+//! Every attribute of serde's derive, and every kind of value: what is saved comes back as it was, or is refused
+//! at the save.
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
@@ -58,7 +59,8 @@ enum Role {
     Author,
 }
 
-/// Catches variants that are told by their number: a skipped one shifts those after it, and a user comes back as an administrator.
+/// Catches variants that are told by their number: a skipped one shifts those after it, and a user comes back as
+/// an administrator.
 #[test]
 fn variants_are_told_by_name() {
     same(&[Role::Guest, Role::User, Role::Admin, Role::Author]);
@@ -152,7 +154,8 @@ fn inner() -> Inner {
     Inner { address, large: u64::MAX, negative: i64::MIN, bytes: vec![1, 2, 255] }
 }
 
-/// Catches flattened fields that are lost, a map of unknown length, and a type that has another form for people: serde buffers it as if for them.
+/// Catches flattened fields that are lost, a map of unknown length, and a type that has another form for people:
+/// serde buffers it as if for them.
 #[test]
 fn flattened_fields_come_back() {
     let rest = BTreeMap::from([("x".to_owned(), json!([1, null])), ("y".to_owned(), json!({"z": 0.5}))]);
@@ -198,7 +201,8 @@ enum External {
     Named { address: IpAddr },
 }
 
-/// Catches an enum of any of the four representations that is saved and cannot be loaded, or comes back as another variant.
+/// Catches an enum of any of the four representations that is saved and cannot be loaded, or comes back as another
+/// variant.
 #[test]
 fn enums_of_every_representation_come_back() {
     let address = inner().address;
@@ -353,7 +357,8 @@ struct Halved {
     number: u32,
 }
 
-/// Catches what is saved, and can never be loaded: it is refused while the entry is still there. The error tells which record, and prints none of it.
+/// Catches what is saved, and can never be loaded: it is refused while the entry is still there. The error tells
+/// which record, and prints none of it.
 #[test]
 fn what_could_not_be_loaded_is_not_saved() {
     refused(&[Large::Number(1)]);

@@ -134,8 +134,8 @@ fn the_format_is_as_documented() {
     assert_eq!(saved(&store), file);
 }
 
-/// Catches a store's snapshot of the first format that is not read any more. These are the bytes of one that version 0.1.0 saved, of
-/// 13 November 2025: a session until 2033, and one without an end.
+/// Catches a store's snapshot of the first format that is not read any more. These are the bytes of one that
+/// version 0.1.0 saved, of 13 November 2025: a session until 2033, and one without an end.
 #[test]
 fn a_stores_first_format_is_still_read() {
     let file = sealed(&[
@@ -156,7 +156,8 @@ fn a_stores_first_format_is_still_read() {
     assert_eq!((error.kind(), error.loaded().loaded), (LoadErrorKind::UnknownAge, 0));
 }
 
-/// Catches a cache's snapshot of the first format that is decoded as if it were of the second, and an error that does not say what to do.
+/// Catches a cache's snapshot of the first format that is decoded as if it were of the second, and an error that
+/// does not say what to do.
 #[test]
 fn a_caches_first_format_is_refused() {
     let file = sealed(&[&header(1, 2), &record(1, 1, u64::MAX, u64::MAX), &[1, 2], &end(1)]);

@@ -60,17 +60,19 @@ impl FleetingSessionStore {
         }
     }
 
-    /// Refuses an update of a session that another request has changed since it was loaded. By default the last update wins: it puts back what
-    /// the other request has removed, `is_admin` for example.
+    /// Refuses an update of a session that another request has changed since it was loaded. By default the last
+    /// update wins: it puts back what the other request has removed, `is_admin` for example.
     ///
-    /// A refused update fails with [`UpdateError::Other`], so that the middleware answers the request with status 500; the request's other effects stay. The
-    /// client may send it again. [`Sessions::refused`] counts it. An update that changes no data, and `update_ttl`, are never stale, and
-    /// make no other update stale.
+    /// A refused update fails with [`UpdateError::Other`], so that the middleware answers the request with status
+    /// 500; the request's other effects stay. The client may send it again. [`Sessions::refused`] counts it. An
+    /// update that changes no data, and `update_ttl`, are never stale, and make no other update stale.
     ///
-    /// The version is kept in the state, under [`VERSION_KEY`](crate::VERSION_KEY), where `Session::entries` shows it. Leave it alone: a state without it, but for an empty one,
-    /// is refused. So end a session by `purge`, not by `clear` and new values.
+    /// The version is kept in the state, under [`VERSION_KEY`](crate::VERSION_KEY), where `Session::entries` shows
+    /// it. Leave it alone: a state without it, but for an empty one, is refused. So end a session by `purge`, not
+    /// by `clear` and new values.
     ///
-    /// Not covered: `Session::renew` deletes the session and saves another with the state that the request has loaded.
+    /// Not covered: `Session::renew` deletes the session and saves another with the state that the request has
+    /// loaded.
     ///
     /// # Examples
     ///

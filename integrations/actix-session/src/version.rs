@@ -1,13 +1,15 @@
 //! Versions carried in states, by which a stale update is known.
 //!
-//! Each load draws a number. A stored state bears that of the load whose request wrote it last; a loaded state bears two: that one, and the load's own.
-//! An update is current if the stored state was last written by what the load has seen, or by the same request.
+//! Each load draws a number. A stored state bears that of the load whose request wrote it last; a loaded state
+//! bears two: that one, and the load's own. An update is current if the stored state was last written by what the
+//! load has seen, or by the same request.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::SessionState;
 
-/// The name under which a store that [refuses stale updates](crate::FleetingSessionStore::refuse_stale_updates) keeps a version in a state.
+/// The name under which a store that [refuses stale updates](crate::FleetingSessionStore::refuse_stale_updates)
+/// keeps a version in a state.
 pub const VERSION_KEY: &str = "fleeting.version";
 
 /// What a loaded state bears.

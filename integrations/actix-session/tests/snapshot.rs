@@ -4,7 +4,8 @@ use actix_session::storage::SessionStore;
 use actix_web::cookie::time::Duration;
 use fleeting_actix_session::{FleetingSessionStore, SessionState};
 
-/// Catches a state that comes back otherwise, and a late update that brings a deleted session back after the restart, under whatever key.
+/// Catches a state that comes back otherwise, and a late update that brings a deleted session back after the
+/// restart, under whatever key.
 #[actix_web::test]
 async fn a_restart_keeps_sessions_and_deletions() {
     let store = FleetingSessionStore::default();

@@ -226,8 +226,8 @@ async fn is_admin(session: Session) -> actix_web::Result<impl Responder> {
     Ok(session.get::<bool>("is_admin")?.is_some().to_string())
 }
 
-/// What the README says of requests that cross. Catches a strict store in which a stale update puts rights back, or fails otherwise than by status 500;
-/// and a default that is not as documented.
+/// What the README says of requests that cross. Catches a strict store in which a stale update puts rights back,
+/// or fails otherwise than by status 500; and a default that is not as documented.
 #[test]
 fn a_stale_update_wins_unless_it_is_refused() {
     let strict = FleetingSessionStore::default().refuse_stale_updates();

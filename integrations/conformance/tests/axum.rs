@@ -168,8 +168,8 @@ fn rights(gate: Arc<Barrier>) -> Router {
     routes.route("/twice", twice).route("/slow", slow(gate))
 }
 
-/// What the README says of requests that cross. Catches a strict store in which a stale save puts rights back, or fails otherwise than by status 500;
-/// and a default that is not as documented.
+/// What the README says of requests that cross. Catches a strict store in which a stale save puts rights back, or
+/// fails otherwise than by status 500; and a default that is not as documented.
 #[test]
 fn a_stale_save_wins_unless_it_is_refused() {
     let strict = FleetingStore::default().refuse_stale_saves();

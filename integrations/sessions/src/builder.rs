@@ -102,12 +102,13 @@ where
         self
     }
 
-    /// How many deleted sessions are remembered at most; the default is 250,000, some 40 MB. Beyond that, each deletion gives up the oldest tombstone,
-    /// and [`Sessions::forgotten`] counts it. Each takes a key more, in a queue, until this many have come after it.
+    /// How many deleted sessions are remembered at most; the default is 250,000, some 40 MB. Beyond that, each
+    /// deletion gives up the oldest tombstone, and [`Sessions::forgotten`] counts it. Each takes a key more, in a
+    /// queue, until this many have come after it.
     ///
     /// A session whose tombstone was given up is as one that has expired: an update is still refused, but
-    /// its key may be created again, and an adapter may put what comes late under a new key. So let the bound exceed the number of
-    /// sessions that are deleted while one request runs, a "log everybody out" included.
+    /// its key may be created again, and an adapter may put what comes late under a new key. So let the bound
+    /// exceed the number of sessions that are deleted while one request runs, a "log everybody out" included.
     ///
     /// # Examples
     ///

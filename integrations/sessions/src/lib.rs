@@ -163,9 +163,9 @@ where
         update
     }
 
-    /// Replaces a live session by what `f` makes of it, or leaves it if `f` returns None. Atomic: `f` may run again if another write comes first, and what
-    /// it answered last is what was done. For checking that a session has not changed since it was loaded, by a version in its data. Refusals are
-    /// [counted](Self::refused).
+    /// Replaces a live session by what `f` makes of it, or leaves it if `f` returns None. Atomic: `f` may run
+    /// again if another write comes first, and what it answered last is what was done. For checking that a session
+    /// has not changed since it was loaded, by a version in its data. Refusals are [counted](Self::refused).
     ///
     /// # Examples
     ///
@@ -176,7 +176,8 @@ where
     /// let sessions = Sessions::<u32, (u64, &str)>::builder().build()?;
     /// let lifetime = Lifetime::For(Duration::from_secs(1800));
     /// let save = |version, data| {
-    ///     sessions.update_with(7, lifetime, |(current, _)| (*current == version).then(|| Arc::new((version + 1, data))))
+    ///     sessions.update_with(7, lifetime, |(current, _)| (*current == version).then(|| Arc::new((version + 1,
+    ///   data))))
     /// };
     /// sessions.create(7, Arc::new((1, "role=admin")), lifetime);
     /// assert_eq!(save(1, "role=guest"), Update::Done);
@@ -265,7 +266,8 @@ where
         self.cache.iter().filter_map(|(key, slot)| Some((key, slot.session()?.clone())))
     }
 
-    /// Number of sessions and tombstones held: what takes memory. Those that have expired but have not been swept are included. O(1).
+    /// Number of sessions and tombstones held: what takes memory. Those that have expired but have not been swept
+    /// are included. O(1).
     pub fn held(&self) -> usize {
         self.cache.len()
     }
@@ -280,7 +282,8 @@ where
         self.len() == 0
     }
 
-    /// Number of tombstones held: [`max_tombstones`](SessionsBuilder::max_tombstones) at most, and one more for each thread that is deleting. O(1).
+    /// Number of tombstones held: [`max_tombstones`](SessionsBuilder::max_tombstones) at most, and one more for
+    /// each thread that is deleting. O(1).
     pub fn tombstones(&self) -> usize {
         self.counts.tombstones()
     }
@@ -310,9 +313,9 @@ where
         self.cache.stop_cleanup();
     }
 
-    /// What has been done to sessions, and how many there are. Tombstones are none: a load that meets one is a miss, a deletion is a removal, and an
-    /// expired tombstone counts nowhere. An extension counts as replaced, since it puts the session anew. Listings, [`peek`](Self::peek) and writes count
-    /// neither hits nor misses.
+    /// What has been done to sessions, and how many there are. Tombstones are none: a load that meets one is a
+    /// miss, a deletion is a removal, and an expired tombstone counts nowhere. An extension counts as replaced,
+    /// since it puts the session anew. Listings, [`peek`](Self::peek) and writes count neither hits nor misses.
     pub fn stats(&self) -> Stats {
         self.counts.of_sessions(self.cache.stats())
     }
@@ -345,7 +348,8 @@ where
         is_buried
     }
 
-    /// Gives the oldest tombstones up, as long as there are more keys than tombstones may be. What has left by itself costs a look.
+    /// Gives the oldest tombstones up, as long as there are more keys than tombstones may be. What has left by
+    /// itself costs a look.
     fn forget_beyond_the_bound(&self) {
         while self.graves.len() > self.max_tombstones {
             let Some(key) = self.graves.pop() else { return };

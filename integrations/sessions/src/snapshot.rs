@@ -17,9 +17,10 @@ use crate::{Lifetime, Sessions, Slot};
 
 /// A snapshot of [`Sessions`] that is to be saved or loaded: made by [`Sessions::snapshot`]. Needs feature `serde`.
 ///
-/// It holds the live sessions *and the tombstones*: what was deleted before the save stays deleted after the restart, and what comes late for it is
-/// refused there, too. What was deleted after the save comes back, so save after revocations, and bound the age by
-/// [`max_age`](Self::max_age). The file holds keys and data as they are, and is as secret as the sessions. See [`fleeting::snapshot`] for its format.
+/// It holds the live sessions *and the tombstones*: what was deleted before the save stays deleted after the
+/// restart, and what comes late for it is refused there, too. What was deleted after the save comes back, so save
+/// after revocations, and bound the age by [`max_age`](Self::max_age). The file holds keys and data as they are,
+/// and is as secret as the sessions. See [`fleeting::snapshot`] for its format.
 ///
 /// # Examples
 ///
@@ -79,7 +80,8 @@ where
         SessionsSnapshot { sessions: self, schema: 0, max_age: None, progress: Box::new(|_| {}) }
     }
 
-    /// Puts a session or tombstone that was loaded, to live until `deadline`, if nothing is known of its key. A tombstone also ends a live session.
+    /// Puts a session or tombstone that was loaded, to live until `deadline`, if nothing is known of its key. A
+    /// tombstone also ends a live session.
     fn take_in(&self, key: K, slot: &Slot<V>, deadline: Option<Instant>, loaded: &mut LoadedSessions) {
         let left = deadline.map_or(Duration::MAX, |deadline| deadline.saturating_duration_since(self.now()));
         match slot {
@@ -122,7 +124,8 @@ where
         self
     }
 
-    /// Refuses to load a snapshot that was saved more than `max_age` ago; nothing of it is loaded. See [`Snapshot::max_age`].
+    /// Refuses to load a snapshot that was saved more than `max_age` ago; nothing of it is loaded. See
+    /// [`Snapshot::max_age`].
     pub fn max_age(mut self, max_age: Duration) -> Self {
         self.max_age = Some(max_age);
         self
@@ -154,12 +157,13 @@ where
         sessions.cache.snapshot().schema(schema).on_progress(progress).save_to_path(path)
     }
 
-    /// Loads what a reader gives, to its end. A session comes in if nothing is known of its key, a tombstone also where a session is live.
+    /// Loads what a reader gives, to its end. A session comes in if nothing is known of its key, a tombstone also
+    /// where a session is live.
     ///
     /// # Errors
     ///
-    /// As [`Snapshot::load_from`]. What came before the fault stays loaded; [`LoadError::loaded`] counts sessions and tombstones together, those that were
-    /// there already included.
+    /// As [`Snapshot::load_from`]. What came before the fault stays loaded; [`LoadError::loaded`] counts sessions
+    /// and tombstones together, those that were there already included.
     pub fn load_from(self, reader: impl Read) -> Result<LoadedSessions, LoadError> {
         self.load(|snapshot| snapshot.load_from(reader))
     }
@@ -173,7 +177,8 @@ where
         self.load(|snapshot| snapshot.load_from_path(path))
     }
 
-    /// Loads into a cache of its own, and moves what is in it over, some thousand records at a time: so tombstones are counted, and decided by.
+    /// Loads into a cache of its own, and moves what is in it over, some thousand records at a time: so tombstones
+    /// are counted, and decided by.
     fn load(self, load: impl FnOnce(Snapshot<'_>) -> Result<Loaded, LoadError>) -> Result<LoadedSessions, LoadError> {
         let Self { sessions, schema, max_age, mut progress } = self;
         let builder = Cache::<K, Slot<V>>::builder().cleanup_interval(Duration::ZERO);

@@ -206,7 +206,8 @@ fn delete_where_deletes_what_it_is_asked_to() {
     assert_eq!((sessions.len(), sessions.tombstones()), (0, 0));
 }
 
-/// Catches tombstones that grow with every logout: a million logins and logouts, and a bound of some thousand. The latest are those that are kept.
+/// Catches tombstones that grow with every logout: a million logins and logouts, and a bound of some thousand. The
+/// latest are those that are kept.
 #[test]
 fn tombstones_are_bounded() {
     const LOGINS: u32 = 1_000_000;
@@ -251,8 +252,8 @@ fn tombstones_are_bounded_under_contention() {
     assert!((96..=100).contains(&sessions.tombstones()), "{}", sessions.tombstones());
 }
 
-/// Catches an operation that is counted twice, or as something else than its caller calls it: a logout as a replacement, a dead cookie as a hit, a
-/// listing as hits, an expired tombstone as an expired session.
+/// Catches an operation that is counted twice, or as something else than its caller calls it: a logout as a
+/// replacement, a dead cookie as a hit, a listing as hits, an expired tombstone as an expired session.
 #[test]
 fn each_call_counts_once_and_as_what_it_is() {
     let (sessions, clock) = sessions();

@@ -50,7 +50,8 @@ fn of_each_kind() -> Map {
     sessions
 }
 
-/// Catches tombstones that a restart loses, so that a late save or a creation brings the session back; counts that are wrong then; and ends that move.
+/// Catches tombstones that a restart loses, so that a late save or a creation brings the session back; counts that
+/// are wrong then; and ends that move.
 #[test]
 fn what_was_deleted_stays_deleted_across_a_restart() {
     let file = saved(&of_each_kind());
@@ -90,7 +91,8 @@ fn what_is_there_stays_but_deletions_win() {
     assert_eq!((sessions.len(), sessions.tombstones()), (2, 4));
 }
 
-/// Catches records that are lost between two reports of progress, a bound that loading passes, and an old snapshot of which something is loaded.
+/// Catches records that are lost between two reports of progress, a bound that loading passes, and an old snapshot
+/// of which something is loaded.
 #[test]
 fn many_come_back_within_the_bound() {
     let (sessions, _) = after(Duration::ZERO);
@@ -137,7 +139,8 @@ fn what_came_before_a_fault_stays() {
     assert_eq!(error.kind(), LoadErrorKind::Io(std::io::ErrorKind::NotFound));
 }
 
-/// Catches a wall clock that is behind at the restart, and gives sessions or tombstones more time; and system clocks, which each map reads for itself.
+/// Catches a wall clock that is behind at the restart, and gives sessions or tombstones more time; and system
+/// clocks, which each map reads for itself.
 #[test]
 fn nothing_gains_time_by_a_restart() {
     let file = saved(&of_each_kind());

@@ -21,7 +21,8 @@ use crate::version::{self, Loaded};
 /// * `delete` leaves a tombstone, by which `create` knows the id, until the session's own expiry, but a day at most; of an id without a session,
 ///   nothing.
 ///
-/// No operation waits, and none fails, but a save that is stale if [they are refused](Self::refuse_stale_saves). By default the last save wins.
+/// No operation waits, and none fails, but a save that is stale if [they are refused](Self::refuse_stale_saves).
+/// By default the last save wins.
 ///
 /// # Examples
 ///
@@ -58,15 +59,17 @@ impl FleetingStore {
         }
     }
 
-    /// Refuses a save of a session that another request has changed since it was loaded. By default the last save wins: it puts back what
-    /// the other request has removed, `is_admin` for example.
+    /// Refuses a save of a session that another request has changed since it was loaded. By default the last save
+    /// wins: it puts back what the other request has removed, `is_admin` for example.
     ///
-    /// A refused save fails with [`Error::Backend`], so that the layer answers the request with status 500 and an empty body, and logs the error; the
-    /// request's other effects stay. The client may send it again. [`Sessions::refused`] counts it. A save that changes no data, such as one that
-    /// only moves the expiry, is never stale, and makes no other save stale. Several saves of one request are one change.
+    /// A refused save fails with [`Error::Backend`], so that the layer answers the request with status 500 and an
+    /// empty body, and logs the error; the request's other effects stay. The client may send it again.
+    /// [`Sessions::refused`] counts it. A save that changes no data, such as one that only moves the expiry, is
+    /// never stale, and makes no other save stale. Several saves of one request are one change.
     ///
-    /// The version is kept in the record, under [`VERSION_KEY`](crate::VERSION_KEY), where handlers that list a session's data see it. They must leave it alone: data
-    /// without it, but for none at all, are refused. So end a session by `flush`, not by `clear` and new values.
+    /// The version is kept in the record, under [`VERSION_KEY`](crate::VERSION_KEY), where handlers that list a
+    /// session's data see it. They must leave it alone: data without it, but for none at all, are refused. So end
+    /// a session by `flush`, not by `clear` and new values.
     ///
     /// Not covered: `cycle_id` deletes the session and creates another with the data that the request has loaded.
     ///

@@ -1,14 +1,16 @@
 //! Versions carried in records, by which a stale save is known.
 //!
-//! Each load draws a number. A stored record bears that of the load whose request wrote it last; a loaded record bears two: that one, and the load's own.
-//! A save is current if the stored record was last written by what the load has seen, or by the same request. So a request may save as often as it likes.
+//! Each load draws a number. A stored record bears that of the load whose request wrote it last; a loaded record
+//! bears two: that one, and the load's own. A save is current if the stored record was last written by what the
+//! load has seen, or by the same request. So a request may save as often as it likes.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::Value;
 use tower_sessions_core::session::Record;
 
-/// The name under which a store that [refuses stale saves](crate::FleetingStore::refuse_stale_saves) keeps a version in a record's data.
+/// The name under which a store that [refuses stale saves](crate::FleetingStore::refuse_stale_saves) keeps a
+/// version in a record's data.
 pub const VERSION_KEY: &str = "fleeting.version";
 
 /// What a loaded record bears.

@@ -20,7 +20,8 @@ fn set(record: &mut Record, value: u32) {
     record.data.insert("name".to_owned(), value.into());
 }
 
-/// Catches requests that only move the expiry, as an `always_save` layer's do, and refuse each other or a change; and an expiry that then stays.
+/// Catches requests that only move the expiry, as an `always_save` layer's do, and refuse each other or a change;
+/// and an expiry that then stays.
 #[tokio::test]
 async fn saves_that_change_no_data_are_never_stale() {
     let store = FleetingStore::default().refuse_stale_saves();
