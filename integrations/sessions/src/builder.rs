@@ -55,7 +55,7 @@ impl Clock for Shared {
 /// Longer than any request: a day.
 const TOMBSTONE_TIME: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Some 40 MB.
+/// Some 45 MB.
 const MAX_TOMBSTONES: usize = 250_000;
 
 impl<K, V> SessionsBuilder<K, V>
@@ -94,7 +94,7 @@ where
         self
     }
 
-    /// How long a deleted session is remembered at most: a day unless told otherwise. Each takes about 150 bytes for that time, or until
+    /// How long a deleted session is remembered at most: a day unless told otherwise. Each takes about 180 bytes for that time, or until
     /// the session would have ended, if that is earlier. With zero, none is remembered. Longer than any request takes, it keeps what comes late from being taken for what has
     /// expired.
     pub fn tombstone_time(mut self, time: Duration) -> Self {
@@ -102,7 +102,7 @@ where
         self
     }
 
-    /// How many deleted sessions are remembered at most; the default is 250,000, some 40 MB. Beyond that, each
+    /// How many deleted sessions are remembered at most; the default is 250,000, some 45 MB. Beyond that, each
     /// deletion gives up the oldest tombstone, and [`Sessions::forgotten`] counts it. Each takes a key more, in a
     /// queue, until this many have come after it.
     ///
