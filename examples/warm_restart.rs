@@ -23,10 +23,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let path = arguments.next().map_or_else(|| folder.path().join("sessions"), PathBuf::from);
 
     let store = MemStore::new(Duration::from_secs(60));
-    // A server that starts for the first time has no file.
-    match store.load_from_path(&path) {
+    // A server that starts for the first time has no file. One that saves every few minutes need not believe a
+    // file of yesterday, which would bring back who has logged out since.
+    match store.snapshot().max_age(HOUR).load_from_path(&path) {
         Ok(loaded) => println!("{} sessions were there from a former run", loaded.loaded),
         Err(error) if error.kind() == LoadErrorKind::Io(std::io::ErrorKind::NotFound) => println!("a cold start"),
+        Err(error) if matches!(error.kind(), LoadErrorKind::TooOld { .. }) => println!("a cold start: {error}"),
         Err(error) => return Err(error.into()),
     }
     let begun = Instant::now();

@@ -7,7 +7,14 @@
 //!   the walk; what comes, changes or goes meanwhile may be in the snapshot as it was before, or after, or not at all. A few buckets at a time are copied under
 //!   a pin, and written without one, so that a slow disk holds no memory back.
 //! * **What expired while down stays dead.** Deadlines are saved as wall-clock time, to the nanosecond. What had none has none. If the wall clock is
-//!   set in between, deadlines move with it.
+//!   set forward in between, deadlines come earlier; if it is set back, nothing has more time left than it had
+//!   when it was saved.
+//! * **What was deleted since comes back.** A snapshot is as old as its save: [`max_age`](Snapshot::max_age)
+//!   bounds how old one may be that is loaded.
+//! * **What could not be loaded is not saved.** A cache decodes each record once while it saves, and a type whose
+//!   `Serialize` and `Deserialize` disagree ends the save with a [`SaveError`] that tells the record. Only what
+//!   serde itself does not tell apart is not noticed: `Some(None)` and `Some(())` come back as `None`, as in JSON,
+//!   and of two untagged variants of one shape the first comes back.
 //! * **What lives wins.** A record whose key has a live entry is passed by, and counted.
 //! * **Nothing is half-loaded in silence.** A snapshot that is truncated, corrupt, foreign or of a newer format ends in a [`LoadError`] that says
 //!   where. The records before it were whole, and stay loaded; the error tells how many.
@@ -35,21 +42,27 @@
 //!
 //! # Format
 //!
-//! Version 1. All numbers are little-endian; a checksum is the CRC-32 (of zlib) of all bytes before it, from the start of the file, other
-//! checksums left out. So a record that is changed, missing, doubled or out of its place shows.
+//! Version 2. All numbers are little-endian; a checksum is the CRC-32 (of zlib) of all bytes before it, from the
+//! start of the file, other checksums left out. So a record that is changed, missing, doubled or out of its place
+//! shows.
 //!
 //! ```text
-//! header   magic 89 46 4C 54 0D 0A 1A 0A | format u16 | contents u16 | schema u32 | checksum u32
+//! header   magic 89 46 4C 54 0D 0A 1A 0A | format u16 | contents u16 | schema u32 | saved u64 | checksum u32
 //! record   1 u8 | key length u32 | value length u32 | deadline u64 | cap u64 | checksum u32 | key ... | value ... | checksum u32
 //! ...
 //! end      2 u8 | number of records u64 | checksum u32
 //! ```
 //!
-//! * `contents`: 1 for a store's tokens and data, as they are; 2 for a cache's keys and values, each as `postcard` encodes it.
+//! * `contents`: 1 for a store's tokens and data, as they are; 2 for a cache's keys and values, each as MessagePack
+//!   with the names of fields and variants, in its human-readable form.
+//! * `saved`: when the save began, in nanoseconds since 1970.
 //! * `deadline` and `cap`: nanoseconds since 1970, all bits set for never. The cap is where the time to live ends, the deadline may come before it, by
 //!   the end of idle time.
+//! * Version 1 has no `saved`. A store's is still read. A cache's was encoded by `postcard`, which tells no types
+//!   apart, and is refused.
 //! * Nothing follows the end. Lengths have a checksum before they are believed, and memory is taken as bytes arrive.
 
+pub(crate) mod encoding;
 mod error;
 mod file;
 pub(crate) mod format;
@@ -57,9 +70,10 @@ pub(crate) mod format;
 use std::fmt;
 use std::io::{BufReader, Read, Write};
 use std::path::Path;
+use std::time::Duration;
 
 pub use self::error::{LoadError, LoadErrorKind, SaveError, SaveErrorKind};
-use self::format::{Contents, Decoder, Encoder, Fault, Record};
+use self::format::{Contents, Decoder, Encoder, Fault, Moment, Record};
 use crate::engine::Written;
 use crate::expiry::Timed;
 
@@ -124,6 +138,9 @@ pub(crate) trait Snapshots {
     /// What its records are.
     fn contents(&self) -> Contents;
 
+    /// Both clocks, now.
+    fn moment(&self) -> Moment;
+
     /// Encodes the live entries of some buckets, from a hash on; returns where to go on.
     fn encode(&self, from: u64, encoder: &mut Encoder) -> Result<Option<u64>, SaveError>;
 
@@ -153,18 +170,53 @@ pub(crate) trait Snapshots {
 pub struct Snapshot<'c> {
     of: &'c dyn Snapshots,
     schema: u32,
+    max_age: Option<Duration>,
     progress: Box<dyn FnMut(u64) + 'c>,
 }
 
 impl<'c> Snapshot<'c> {
     pub(crate) fn new(of: &'c dyn Snapshots) -> Self {
-        Snapshot { of, schema: 0, progress: Box::new(|_| {}) }
+        Snapshot { of, schema: 0, max_age: None, progress: Box::new(|_| {}) }
     }
 
-    /// A number of your own that says how data, or key and value, are to be understood: 0 unless told otherwise. It stands in the file, and one with another
-    /// is refused. Change it with the types: their encoding does not tell a `u32` from a `u64`.
+    /// Sets a number of your own that says how data, or key and value, are to be understood; the default is 0. It
+    /// stands in the file, and a file with another number is refused. Change it when you change what a type's
+    /// fields mean: names and shapes are in the file, meanings are not.
     pub fn schema(mut self, schema: u32) -> Self {
         self.schema = schema;
+        self
+    }
+
+    /// Refuses to load a snapshot that was saved more than `max_age` ago, by the wall clock; nothing of it is
+    /// loaded. By default any age is loaded.
+    ///
+    /// A snapshot brings back what was deleted since it was saved. This bounds how far back that reaches. The age
+    /// of a snapshot whose time of saving lies in the future counts as zero: the wall clock was set back since. A
+    /// snapshot of format 1 does not hold the time, and is refused if an age is set. Saving ignores this option.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use fleeting::snapshot::LoadErrorKind;
+    /// use fleeting::{ManualClock, MemStore};
+    ///
+    /// let clock = ManualClock::new();
+    /// let store = MemStore::builder().clock(clock.clone()).build()?;
+    /// store.save_for("token", "user=7", Duration::from_secs(3600));
+    /// let mut file = Vec::new();
+    /// store.snapshot().save_to(&mut file)?;
+    ///
+    /// clock.advance(Duration::from_secs(600));
+    /// let restarted = MemStore::builder().clock(clock).build()?;
+    /// let (age, max_age) = (Duration::from_secs(600), Duration::from_secs(300));
+    /// let error = restarted.snapshot().max_age(max_age).load_from(&file[..]).unwrap_err();
+    /// assert_eq!(error.kind(), LoadErrorKind::TooOld { age, max_age });
+    /// assert_eq!(restarted.snapshot().max_age(2 * max_age).load_from(&file[..])?.loaded, 1);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn max_age(mut self, max_age: Duration) -> Self {
+        self.max_age = Some(max_age);
         self
     }
 
@@ -226,7 +278,7 @@ impl<'c> Snapshot<'c> {
     }
 
     fn save(&mut self, writer: &mut dyn Write) -> Result<Saved, SaveError> {
-        let mut encoder = Encoder::new(self.of.contents(), self.schema);
+        let mut encoder = Encoder::new(self.of.contents(), self.schema, self.of.moment());
         let mut from = Some(0);
         while let Some(start) = from {
             from = self.of.encode(start, &mut encoder)?;
@@ -243,7 +295,7 @@ impl<'c> Snapshot<'c> {
     }
 
     fn load(&mut self, reader: &mut dyn Read) -> Result<Loaded, LoadError> {
-        let mut decoder = Decoder::new(reader);
+        let mut decoder = Decoder::new(reader, self.of.moment());
         let mut loaded = Loaded::default();
         match self.load_all(&mut decoder, &mut loaded) {
             Ok(()) => Ok(loaded),
@@ -252,7 +304,7 @@ impl<'c> Snapshot<'c> {
     }
 
     fn load_all(&mut self, decoder: &mut Decoder<'_>, loaded: &mut Loaded) -> Result<(), Fault> {
-        decoder.header(self.of.contents(), self.schema)?;
+        decoder.header(self.of.contents(), self.schema, self.max_age)?;
         while let Some(record) = decoder.record()? {
             match self.of.put(&record)? {
                 Fate::Loaded => loaded.loaded += 1,
@@ -271,6 +323,6 @@ impl<'c> Snapshot<'c> {
 
 impl fmt::Debug for Snapshot<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Snapshot").field("schema", &self.schema).finish_non_exhaustive()
+        f.debug_struct("Snapshot").field("schema", &self.schema).field("max_age", &self.max_age).finish_non_exhaustive()
     }
 }

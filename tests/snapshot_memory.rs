@@ -37,7 +37,7 @@ unsafe impl GlobalAlloc for Largest {
 /// Catches a length that is believed before its bytes are there: this claims eight gigabytes, with the right checksum, and has `bytes` of them.
 #[test]
 fn memory_is_taken_as_bytes_arrive() {
-    let header = [&b"\x89FLT\r\n\x1A\n"[..], &[1, 0, 1, 0, 0, 0, 0, 0]].concat();
+    let header = [&b"\x89FLT\r\n\x1A\n"[..], &[2, 0, 1, 0, 0, 0, 0, 0], &[0; 8]].concat();
     let record = [&[1][..], &[0xFF; 24]].concat();
     let mut hasher = Hasher::new();
     let mut file = Vec::new();

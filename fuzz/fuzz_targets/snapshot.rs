@@ -82,17 +82,19 @@ fn read_pieces(bytes: &[u8], reading: &mut Reading, good: &mut usize) -> Result<
         return Err(LoadErrorKind::Foreign);
     }
     if let Some(format) = bytes.get(8..10).map(|format| u16::from_le_bytes(format.try_into().expect("two bytes")))
-        && format > 1
+        && format > 2
     {
         return Err(LoadErrorKind::Newer(format));
     }
-    let header = pieces.checked(16)?;
+    let header = pieces.checked(header_length(bytes))?;
     match (number(&header[8..10]), number(&header[10..12]), number(&header[12..16])) {
         (0, ..) => return Err(LoadErrorKind::Corrupt),
         (_, contents, _) if contents != 1 => return Err(LoadErrorKind::OtherContents),
         (.., schema) if schema != 0 => return Err(LoadErrorKind::OtherSchema(schema as u32)),
         _ => {}
     }
+    // The first format does not tell when it was saved.
+    let saved = header.get(16..24).map_or(0, number);
     for count in 0.. {
         *good = pieces.at;
         match bytes.get(pieces.at) {
@@ -115,9 +117,10 @@ fn read_pieces(bytes: &[u8], reading: &mut Reading, good: &mut usize) -> Result<
         }
         let body = pieces.checked(key + value)?;
         let (token, data) = body.split_at(key);
-        let ahead = deadline.saturating_sub(NOW);
+        // No more is left than when it was saved.
+        let ahead = deadline.saturating_sub(NOW.max(saved));
         let expiry = NOW + if deadline == u64::MAX { NEVER } else { ahead.min(NEVER) };
-        if deadline <= NOW {
+        if ahead == 0 {
             reading.counts.1 += 1;
         } else if reading.sessions.contains_key(token) {
             reading.counts.2 += 1;
@@ -127,6 +130,12 @@ fn read_pieces(bytes: &[u8], reading: &mut Reading, good: &mut usize) -> Result<
         }
     }
     Ok(())
+}
+
+/// Without its checksum.
+fn header_length(bytes: &[u8]) -> usize {
+    let is_first = bytes.get(8..10).is_some_and(|format| number(format) < 2);
+    if is_first { 16 } else { 24 }
 }
 
 const MAGIC: [u8; 8] = [0x89, b'F', b'L', b'T', 0x0D, 0x0A, 0x1A, 0x0A];
@@ -166,7 +175,8 @@ fn seal(bytes: &mut [u8]) {
         at = end + 4;
         Some(start)
     };
-    let mut next = piece(16, bytes).map(|_| 20);
+    let header = header_length(bytes);
+    let mut next = piece(header, bytes).map(|_| header + 4);
     while let Some(start) = next {
         next = match bytes.get(start) {
             Some(1) => piece(25, bytes).and_then(|start| {

@@ -1,4 +1,4 @@
-//! Snapshots of a `Cache` (feature `serde`): keys and values, as `postcard` encodes them.
+//! Snapshots of a `Cache` (feature `serde`): keys and values, as [`encoding`] has them.
 
 use std::hash::{BuildHasher, Hash};
 use std::io::{Read, Write};
@@ -12,9 +12,9 @@ use crate::engine::Operation;
 use crate::expiry::DEAD;
 use crate::map::Entry;
 use crate::reclaim::Ref;
-use crate::snapshot::format::{self, Contents, Encoder, Fault, wall_time};
+use crate::snapshot::format::{self, Contents, Encoder, Fault, Moment};
 use crate::snapshot::{
-    self, BUCKETS, Fate, LoadError, LoadErrorKind, SaveError, SaveErrorKind, Saved, Snapshot, Snapshots,
+    self, BUCKETS, Fate, LoadError, LoadErrorKind, SaveError, SaveErrorKind, Saved, Snapshot, Snapshots, encoding,
 };
 
 /// Snapshots, for a warm restart. Need feature `serde`. See [`snapshot`](crate::snapshot).
@@ -29,11 +29,13 @@ where
         Snapshot::new(&*self.core)
     }
 
-    /// Saves the live entries to a writer. See [`Snapshot::save_to`]. While a few of them are encoded, no memory that any cache retires is freed.
+    /// Saves the live entries to a writer. See [`Snapshot::save_to`]. Each record is decoded once, so that what
+    /// could not be loaded is an error now. While a few of them are encoded, no memory that any cache retires is
+    /// freed.
     ///
     /// # Errors
     ///
-    /// The writer fails, or a key or value cannot be encoded.
+    /// The writer fails, or a key or value cannot be encoded, or could not be loaded again.
     pub fn save_to(&self, writer: impl Write) -> Result<Saved, SaveError> {
         self.snapshot().save_to(writer)
     }
@@ -42,15 +44,17 @@ where
     ///
     /// # Errors
     ///
-    /// The file cannot be written, or a key or value cannot be encoded.
+    /// The file cannot be written, or a key or value cannot be encoded, or could not be loaded again.
     pub fn save_to_path(&self, path: impl AsRef<Path>) -> Result<Saved, SaveError> {
         self.snapshot().save_to_path(path)
     }
 
     /// Loads the entries of a snapshot that have not expired, and whose keys have no live entry. See [`Snapshot::load_from`].
     ///
-    /// The types must be those it was saved with: their encoding does not tell (see [`Snapshot::schema`]). In a cache without an idle time, an entry
-    /// lives to the end of its time to live; in one with it, no longer than that idle time from now unless it is read.
+    /// Keys and values are decoded by their fields' and variants' names, as JSON would be: so types may gain
+    /// fields that have a default, and lose fields (see [`Snapshot::schema`] for changes that names do not tell).
+    /// In a cache without an idle time, an entry lives to the end of its time to live; in one with it, no longer
+    /// than that idle time from now unless it is read.
     ///
     /// # Errors
     ///
@@ -74,24 +78,28 @@ where
     K: Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
-    /// Deadline and cap of an entry as wall-clock time; None if its expiry is decided.
-    fn wall_times(&self, entry: Ref<'_, Entry<K, V>>, guard: &Operation<'_, Entry<K, V>>) -> Option<(u64, u64)> {
+    /// Deadline and cap of an entry; None if its expiry is decided.
+    fn times(&self, entry: Ref<'_, Entry<K, V>>, guard: &Operation<'_, Entry<K, V>>) -> Option<(u64, u64)> {
         let deadline = self.engine.settled_deadline(entry, guard).time();
         if deadline == DEAD {
             return None;
         }
-        let wall_time = |deadline| wall_time(deadline, self.engine.time());
         if !self.has_idle_time() {
             // Then nobody keeps the cap.
-            let deadline = wall_time(deadline);
             return Some((deadline, deadline));
         }
         // A touch sets the cap first: a deadline beyond it has yet to follow.
         let cap = entry.cap();
-        let wall_cap = wall_time(cap);
-        // The wall clock may be set between two readings.
-        Some((wall_time(deadline.min(cap)).min(wall_cap), wall_cap))
+        Some((deadline.min(cap), cap))
     }
+}
+
+/// A record that was encoded under a pin.
+struct Encoded {
+    key: Vec<u8>,
+    value: Vec<u8>,
+    deadline: u64,
+    cap: u64,
 }
 
 impl<K, V, S> Snapshots for Core<K, V, S>
@@ -104,46 +112,55 @@ where
         Contents::Entries
     }
 
+    fn moment(&self) -> Moment {
+        Moment::of(self.engine.time())
+    }
+
     fn encode(&self, from: u64, encoder: &mut Encoder) -> Result<Option<u64>, SaveError> {
+        let mut batch = Ok(Vec::new());
         let guard = self.engine.read();
-        let mut result = Ok(());
         let next = self.engine.visit(from, BUCKETS, &guard, |entry| {
-            if result.is_ok()
-                && let Some((deadline, cap)) = self.wall_times(entry, &guard)
+            if let Ok(encoded) = &mut batch
+                && let Some((deadline, cap)) = self.times(entry, &guard)
             {
-                result = encoded(entry.key()).and_then(|key| {
-                    let value = encoded(entry.value())?;
-                    encoder.record(&format::Record { key: &key, value: &value, deadline, cap })
-                });
+                let record = encoder.records() + encoded.len() as u64;
+                match encoded_as(entry.key(), record).and_then(|key| Ok((key, encoded_as(entry.value(), record)?))) {
+                    Ok((key, value)) => encoded.push(Encoded { key, value, deadline, cap }),
+                    Err(error) => batch = Err(error),
+                }
             }
         });
-        result.map(|()| next)
+        drop(guard);
+        for Encoded { key, value, deadline, cap } in batch? {
+            // What could not be loaded is refused now, while the entry is still there. Without a pin: this is the
+            // user's code.
+            let decoded = encoding::from_bytes::<K>(&key).and_then(|_| encoding::from_bytes::<V>(&value));
+            decoded
+                .map_err(|fault| SaveError::of_record(SaveErrorKind::NotLoadable, encoder.records()).because(fault))?;
+            encoder.record(&format::Record { key: &key, value: &value, deadline, cap })?;
+        }
+        Ok(next)
     }
 
     fn put(&self, record: &format::Record<'_>) -> Result<Fate, Fault> {
-        let time = self.engine.time();
-        let (deadline, cap) = (format::deadline(record.deadline, time), format::deadline(record.cap, time));
-        if time.has_come(deadline) {
+        if self.engine.time().has_come(record.deadline) {
             return Ok(Fate::Expired);
         }
         let (key, value): (K, V) = (decoded(record.key)?, decoded(record.value)?);
+        let cap = record.cap;
         // Without an idle time to postpone it, the entry lives to its cap.
-        let deadline = if self.has_idle_time() { self.deadline(cap).min(deadline) } else { cap };
+        let deadline = if self.has_idle_time() { self.deadline(cap).min(record.deadline) } else { cap };
         let guard = self.engine.change();
         let entry = Entry::new(self.hash(&key), key, value, deadline, cap);
         Ok(Core::put(self, entry, &guard, |is_live| !is_live).into())
     }
 }
 
-fn encoded(value: &impl Serialize) -> Result<Vec<u8>, SaveError> {
-    postcard::to_stdvec(value).map_err(|error| SaveError::new(SaveErrorKind::Encode, error))
+/// The bytes of a key or value of a record.
+fn encoded_as(value: &impl Serialize, record: u64) -> Result<Vec<u8>, SaveError> {
+    encoding::to_bytes(value).map_err(|error| SaveError::of_record(SaveErrorKind::Encode, record).because(error))
 }
 
-/// All of the bytes, as one value.
 fn decoded<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Fault> {
-    match postcard::take_from_bytes(bytes) {
-        Ok((value, [])) => Ok(value),
-        Ok(_) => Err(LoadErrorKind::Decode.into()),
-        Err(error) => Err(Fault { kind: LoadErrorKind::Decode, source: Some(error.into()) }),
-    }
+    encoding::from_bytes(bytes).map_err(|fault| Fault { kind: LoadErrorKind::Decode, source: Some(fault.into()) })
 }

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::fmt;
 use std::io;
+use std::time::Duration;
 
 use super::Loaded;
 use super::format::Fault;
@@ -11,6 +12,7 @@ use super::format::Fault;
 #[derive(Debug)]
 pub struct SaveError {
     kind: SaveErrorKind,
+    record: Option<u64>,
     source: Option<Box<dyn Error + Send + Sync>>,
 }
 
@@ -22,6 +24,9 @@ pub enum SaveErrorKind {
     Io(io::ErrorKind),
     /// A key or value cannot be encoded.
     Encode,
+    /// A key or value was encoded, and cannot be decoded: its `Serialize` and its `Deserialize` disagree, it is
+    /// nested too deeply, or serde cannot express it (such as an `i128` in an untagged enum).
+    NotLoadable,
     /// A key or value has more than `u32::MAX` bytes, encoded.
     TooLong,
 }
@@ -45,6 +50,19 @@ pub enum LoadErrorKind {
     Foreign,
     /// It is of a newer format, with this number: from a later version of this crate.
     Newer(u16),
+    /// It is of an older format, with this number, which cannot be read any more: a cache's of format 1. Load it
+    /// with the version of this crate that saved it, or begin without it.
+    Older(u16),
+    /// It was saved longer ago than [`max_age`](super::Snapshot::max_age) allows.
+    TooOld {
+        /// How long ago it was saved.
+        age: Duration,
+        /// How long ago it may have been saved.
+        max_age: Duration,
+    },
+    /// It is of format 1, which does not hold the time of saving, and a [`max_age`](super::Snapshot::max_age) was
+    /// set.
+    UnknownAge,
     /// It is a store's, and was to be loaded into a cache; or the other way round.
     OtherContents,
     /// It was saved with this schema, another one.
@@ -59,18 +77,26 @@ pub enum LoadErrorKind {
 
 impl SaveError {
     pub(crate) fn new(kind: SaveErrorKind, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
-        SaveError { kind, source: Some(source.into()) }
+        SaveError { kind, record: None, source: Some(source.into()) }
+    }
+
+    pub(crate) fn of_record(kind: SaveErrorKind, record: u64) -> Self {
+        SaveError { kind, record: Some(record), source: None }
+    }
+
+    pub(crate) fn because(mut self, source: impl Into<Box<dyn Error + Send + Sync>>) -> Self {
+        self.source = Some(source.into());
+        self
     }
 
     /// Why.
     pub fn kind(&self) -> SaveErrorKind {
         self.kind
     }
-}
 
-impl From<SaveErrorKind> for SaveError {
-    fn from(kind: SaveErrorKind) -> Self {
-        SaveError { kind, source: None }
+    /// Which record was refused, counted from 0 in the order of the snapshot; None if it was no record's fault.
+    pub fn record(&self) -> Option<u64> {
+        self.record
     }
 }
 
@@ -106,7 +132,12 @@ impl fmt::Display for SaveError {
         match self.kind {
             SaveErrorKind::Io(kind) => write!(f, "the snapshot cannot be written: {kind}"),
             SaveErrorKind::Encode => f.write_str("a key or value cannot be encoded"),
+            SaveErrorKind::NotLoadable => f.write_str("a key or value could not be loaded again"),
             SaveErrorKind::TooLong => write!(f, "a key or value of more than {} bytes", u32::MAX),
+        }?;
+        match self.record {
+            Some(record) => write!(f, " (record {record}, counted from 0)"),
+            None => Ok(()),
         }
     }
 }
@@ -117,6 +148,17 @@ impl fmt::Display for LoadError {
             LoadErrorKind::Io(kind) => write!(f, "the snapshot cannot be read: {kind}"),
             LoadErrorKind::Foreign => f.write_str("not a snapshot"),
             LoadErrorKind::Newer(format) => write!(f, "a snapshot of format {format}, which is newer"),
+            LoadErrorKind::Older(format) => write!(
+                f,
+                "a cache's snapshot of format {format}, which cannot be read any more: \
+                 load it with the version of fleeting that saved it, or begin without it"
+            ),
+            LoadErrorKind::TooOld { age, max_age } => {
+                write!(f, "the snapshot is too old: it was saved {age:?} ago, and may be {max_age:?} old")
+            }
+            LoadErrorKind::UnknownAge => {
+                f.write_str("a snapshot of format 1, whose age is not known, and a greatest age was set")
+            }
             LoadErrorKind::OtherContents => f.write_str("a store's snapshot for a cache, or the other way round"),
             LoadErrorKind::OtherSchema(schema) => write!(f, "a snapshot of another schema, {schema}"),
             LoadErrorKind::Truncated => f.write_str("the snapshot ends too early"),

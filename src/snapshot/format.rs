@@ -3,6 +3,9 @@
 //! * **S1** A checksum goes on from the one before, over all bytes but checksums: what is read is the start of what was written, or shows at the
 //!   end of the header, record or end that differs (a changed byte for certain, more of them but for one in 2^32).
 //! * **S2** No length is used before its checksum was right; and memory is taken by [`STEP`], as bytes arrive.
+//! * **S3** Wall-clock times are converted by one [`Moment`], read as a save or load begins. So all deadlines of a
+//!   snapshot move together if the wall clock is set meanwhile, and none leaves a load with more time left than it
+//!   had at the time of saving.
 
 use std::io::{self, Read, Write};
 use std::time::{Duration, SystemTime};
@@ -16,10 +19,12 @@ use crate::expiry::NEVER;
 /// As PNG's: not text, and changed by whatever changes line ends or strips a bit.
 const MAGIC: [u8; 8] = *b"\x89FLT\r\n\x1A\n";
 
-/// The newest format, and the only one.
-const FORMAT: u16 = 1;
+/// The newest format, which is written.
+const FORMAT: u16 = 2;
 
-const HEADER: usize = MAGIC.len() + 8;
+/// The first format: its header has no time of saving, and a cache's keys and values were encoded by `postcard`.
+const FIRST: u16 = 1;
+
 const RECORD: usize = 24;
 const END: usize = 8;
 
@@ -41,7 +46,7 @@ pub enum Contents {
     Entries = 2,
 }
 
-/// One record. Its times are nanoseconds since 1970.
+/// One record. Its times are nanoseconds since 1970 in a file, and deadlines of the cache's clock outside.
 #[derive(Clone, Copy)]
 pub struct Record<'r> {
     pub key: &'r [u8],
@@ -72,25 +77,52 @@ impl From<io::Error> for Fault {
     }
 }
 
-/// A deadline as wall-clock time.
-pub fn wall_time(deadline: u64, time: &Time) -> u64 {
-    if deadline == NEVER {
-        return FOREVER;
-    }
-    let since = time.system_time(deadline).duration_since(SystemTime::UNIX_EPOCH);
-    since.map_or(0, |since| u64::try_from(since.as_nanos()).unwrap_or(FOREVER))
+/// The two clocks at one moment: when a save or load began (S3).
+#[derive(Clone, Copy)]
+pub struct Moment {
+    /// The wall-clock time at the monotonic clock's zero, in nanoseconds since 1970.
+    origin: i128,
+    /// The monotonic clock.
+    now: u64,
 }
 
-/// The deadline at a wall-clock time.
-pub fn deadline(wall_time: u64, time: &Time) -> u64 {
-    if wall_time == FOREVER {
-        return NEVER;
+impl Moment {
+    pub fn of(time: &Time) -> Self {
+        let origin = time.system_time(0);
+        let origin = match origin.duration_since(SystemTime::UNIX_EPOCH) {
+            Ok(since) => since.as_nanos().cast_signed(),
+            Err(before) => -before.duration().as_nanos().cast_signed(),
+        };
+        Moment { origin, now: time.now() }
     }
-    time.at_system_time(SystemTime::UNIX_EPOCH + Duration::from_nanos(wall_time))
+
+    /// The moment, by the wall clock.
+    fn wall(&self) -> u64 {
+        self.wall_time(self.now)
+    }
+
+    /// A deadline as wall-clock time.
+    fn wall_time(&self, deadline: u64) -> u64 {
+        if deadline == NEVER {
+            return FOREVER;
+        }
+        u64::try_from((self.origin + i128::from(deadline)).max(0)).unwrap_or(FOREVER)
+    }
+
+    /// The deadline at a wall-clock time, with no more time left than it had when it was saved.
+    fn deadline(&self, wall_time: u64, saved: Option<u64>) -> u64 {
+        if wall_time == FOREVER {
+            return NEVER;
+        }
+        let left = wall_time.saturating_sub(self.wall());
+        let left = saved.map_or(left, |saved| left.min(wall_time.saturating_sub(saved)));
+        self.now.saturating_add(left).min(NEVER)
+    }
 }
 
 /// Makes the bytes, piece by piece.
 pub struct Encoder {
+    moment: Moment,
     bytes: Vec<u8>,
     checksum: Hasher,
     records: u64,
@@ -98,12 +130,13 @@ pub struct Encoder {
 }
 
 impl Encoder {
-    pub fn new(contents: Contents, schema: u32) -> Self {
-        let mut encoder = Encoder { bytes: Vec::new(), checksum: Hasher::new(), records: 0, written: 0 };
+    pub fn new(contents: Contents, schema: u32, moment: Moment) -> Self {
+        let mut encoder = Encoder { moment, bytes: Vec::new(), checksum: Hasher::new(), records: 0, written: 0 };
         encoder.put(&MAGIC);
         encoder.put(&FORMAT.to_le_bytes());
         encoder.put(&(contents as u16).to_le_bytes());
         encoder.put(&schema.to_le_bytes());
+        encoder.put(&moment.wall().to_le_bytes());
         encoder.put_checksum();
         encoder
     }
@@ -112,13 +145,14 @@ impl Encoder {
     ///
     /// Key or value has more than `u32::MAX` bytes.
     pub fn record(&mut self, record: &Record<'_>) -> Result<(), SaveError> {
-        let length = |bytes: &[u8]| u32::try_from(bytes.len()).map_err(|_| SaveError::from(SaveErrorKind::TooLong));
+        let too_long = || SaveError::of_record(SaveErrorKind::TooLong, self.records);
+        let length = |bytes: &[u8]| u32::try_from(bytes.len()).map_err(|_| too_long());
         let (key, value) = (length(record.key)?, length(record.value)?);
         self.put(&[RECORD_MARK]);
         self.put(&key.to_le_bytes());
         self.put(&value.to_le_bytes());
-        self.put(&record.deadline.to_le_bytes());
-        self.put(&record.cap.to_le_bytes());
+        self.put(&self.moment.wall_time(record.deadline).to_le_bytes());
+        self.put(&self.moment.wall_time(record.cap).to_le_bytes());
         self.put_checksum();
         self.put(record.key);
         self.put(record.value);
@@ -166,6 +200,9 @@ impl Encoder {
 /// Reads the bytes, and believes none without its checksum.
 pub struct Decoder<'r> {
     reader: &'r mut dyn Read,
+    moment: Moment,
+    /// The time of saving, by the wall clock; None in the first format.
+    saved: Option<u64>,
     checksum: Hasher,
     /// Bytes that were read, and those of them that were good.
     read: u64,
@@ -175,8 +212,9 @@ pub struct Decoder<'r> {
 }
 
 impl<'r> Decoder<'r> {
-    pub fn new(reader: &'r mut dyn Read) -> Self {
-        Decoder { reader, checksum: Hasher::new(), read: 0, good: 0, records: 0, body: Vec::new() }
+    pub fn new(reader: &'r mut dyn Read, moment: Moment) -> Self {
+        let (checksum, body) = (Hasher::new(), Vec::new());
+        Decoder { reader, moment, saved: None, checksum, read: 0, good: 0, records: 0, body }
     }
 
     /// Where the header, record or end begins that was not good: all before it was.
@@ -189,30 +227,42 @@ impl<'r> Decoder<'r> {
         self.good = self.read;
     }
 
-    pub fn header(&mut self, contents: Contents, schema: u32) -> Result<(), Fault> {
-        let mut header = [0; HEADER];
+    /// Refuses other contents, another schema, and what is older than `max_age`.
+    pub fn header(&mut self, contents: Contents, schema: u32, max_age: Option<Duration>) -> Result<(), Fault> {
         // Byte by byte: a file that is too short for the magic is foreign if it begins otherwise.
-        for (place, expected) in header.iter_mut().zip(MAGIC) {
-            *place = self.bytes::<1>()?[0];
-            if *place != expected {
+        for expected in MAGIC {
+            if self.bytes::<1>()? != [expected] {
                 return Err(LoadErrorKind::Foreign.into());
             }
         }
-        let format: [u8; 2] = self.bytes()?;
-        if u16::from_le_bytes(format) > FORMAT {
+        let format = u16::from_le_bytes(self.bytes()?);
+        if format > FORMAT {
             // Before the checksum, which may be elsewhere there.
-            return Err(LoadErrorKind::Newer(u16::from_le_bytes(format)).into());
+            return Err(LoadErrorKind::Newer(format).into());
         }
-        let (found, found_schema): ([u8; 2], [u8; 4]) = (self.bytes()?, self.bytes()?);
+        let (found, found_schema) = (u16::from_le_bytes(self.bytes()?), u32::from_le_bytes(self.bytes()?));
+        if format > FIRST {
+            self.saved = Some(u64::from_le_bytes(self.bytes()?));
+        }
         self.check()?;
-        if u16::from_le_bytes(format) != FORMAT {
+        if format < FIRST {
             return Err(LoadErrorKind::Corrupt.into());
         }
-        if u16::from_le_bytes(found) != contents as u16 {
+        if found != contents as u16 {
             return Err(LoadErrorKind::OtherContents.into());
         }
-        if u32::from_le_bytes(found_schema) != schema {
-            return Err(LoadErrorKind::OtherSchema(u32::from_le_bytes(found_schema)).into());
+        if format == FIRST && contents == Contents::Entries {
+            return Err(LoadErrorKind::Older(format).into());
+        }
+        if found_schema != schema {
+            return Err(LoadErrorKind::OtherSchema(found_schema).into());
+        }
+        if let Some(max_age) = max_age {
+            let saved = self.saved.ok_or(LoadErrorKind::UnknownAge)?;
+            let age = Duration::from_nanos(self.moment.wall().saturating_sub(saved));
+            if age > max_age {
+                return Err(LoadErrorKind::TooOld { age, max_age }.into());
+            }
         }
         self.accept();
         Ok(())
@@ -237,6 +287,7 @@ impl<'r> Decoder<'r> {
         self.read_body(key + value)?;
         self.check()?;
         self.records += 1;
+        let [deadline, cap] = [deadline, cap].map(|time| self.moment.deadline(time, self.saved));
         // It was read, so it has this length.
         let (key, value) = self.body.split_at(key as usize);
         Ok(Some(Record { key, value, deadline, cap }))

@@ -6,7 +6,7 @@ use std::path::Path;
 use super::{MemStore, StoreCore};
 use crate::expiry::DEAD;
 use crate::map::Record;
-use crate::snapshot::format::{self, Contents, Encoder, Fault, wall_time};
+use crate::snapshot::format::{self, Contents, Encoder, Fault, Moment};
 use crate::snapshot::{self, BUCKETS, Fate, LoadError, LoadErrorKind, SaveError, Saved, Snapshot, Snapshots};
 
 /// Snapshots, for a warm restart. Need feature `serde`. See [`snapshot`](crate::snapshot).
@@ -58,6 +58,10 @@ impl Snapshots for StoreCore {
         Contents::Sessions
     }
 
+    fn moment(&self) -> Moment {
+        Moment::of(self.engine.time())
+    }
+
     fn encode(&self, from: u64, encoder: &mut Encoder) -> Result<Option<u64>, SaveError> {
         let guard = self.engine.read();
         let mut result = Ok(());
@@ -66,7 +70,6 @@ impl Snapshots for StoreCore {
             if deadline == DEAD || result.is_err() {
                 return;
             }
-            let deadline = wall_time(deadline, self.engine.time());
             let (key, value) = (Record::token(record), Record::data(record));
             result = encoder.record(&format::Record { key, value, deadline, cap: deadline });
         });
@@ -74,14 +77,13 @@ impl Snapshots for StoreCore {
     }
 
     fn put(&self, record: &format::Record<'_>) -> Result<Fate, Fault> {
-        let deadline = format::deadline(record.deadline, self.engine.time());
-        if self.engine.time().has_come(deadline) {
+        if self.engine.time().has_come(record.deadline) {
             return Ok(Fate::Expired);
         }
         let guard = self.engine.change();
         let hash = self.prepare(record.key, &guard);
         let session = self
-            .record(hash, record.key, record.value, deadline)
+            .record(hash, record.key, record.value, record.deadline)
             .map_err(|error| Fault { kind: LoadErrorKind::Decode, source: Some(error.into()) })?;
         Ok(StoreCore::put(self, session, &guard, |current| current.is_none()).into())
     }

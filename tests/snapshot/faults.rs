@@ -2,12 +2,13 @@
 
 use std::io::{self, Read, Write};
 use std::iter;
+use std::time::SystemTime;
 
 use crc32fast::Hasher;
 use fleeting::MemStore;
 use fleeting::snapshot::{LoadError, LoadErrorKind, SaveErrorKind};
 
-use crate::common::manual_store;
+use crate::common::{manual_cache, manual_store, seconds};
 use crate::{at, restarted, saved, sessions, small};
 
 fn load(file: &[u8]) -> (MemStore, LoadError) {
@@ -20,7 +21,7 @@ fn load(file: &[u8]) -> (MemStore, LoadError) {
 /// Where header, records and end of [`small`] begin, and where its file ends, by the lengths in it.
 fn bounds(file: &[u8]) -> Vec<usize> {
     let length = |place: usize| u32::from_le_bytes(file[place..place + 4].try_into().expect("four bytes")) as usize;
-    let mut bounds = vec![0, 20];
+    let mut bounds = vec![0, 28];
     while file[bounds[bounds.len() - 1]] == 1 {
         let start = bounds[bounds.len() - 1];
         bounds.push(start + 25 + 4 + length(start + 1) + length(start + 5) + 4);
@@ -109,7 +110,10 @@ fn sealed(pieces: &[&[u8]]) -> Vec<u8> {
 const MAGIC: &[u8] = b"\x89FLT\r\n\x1A\n";
 
 fn header(format: u16, contents: u16) -> Vec<u8> {
-    [MAGIC, &format.to_le_bytes(), &contents.to_le_bytes(), &[0; 4]].concat()
+    let saved = at(0).duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_nanos() as u64;
+    let head = [MAGIC, &format.to_le_bytes(), &contents.to_le_bytes(), &[0; 4]].concat();
+    // The first format does not have the time of saving.
+    if format < 2 { head } else { [&head[..], &saved.to_le_bytes()].concat() }
 }
 
 fn record(key: u32, value: u32, deadline: u64, cap: u64) -> Vec<u8> {
@@ -123,11 +127,44 @@ fn end(count: u64) -> Vec<u8> {
 /// Catches a format that is not the documented one, and checks that these tests can make one.
 #[test]
 fn the_format_is_as_documented() {
-    let file = sealed(&[&header(1, 1), &record(1, 3, u64::MAX, u64::MAX), b"aone", &end(1)]);
+    let file = sealed(&[&header(2, 1), &record(1, 3, u64::MAX, u64::MAX), b"aone", &end(1)]);
     let (store, _) = restarted(0);
     assert_eq!(store.load_from(&file[..]).expect("whole").loaded, 1);
     assert_eq!(store.find("a").as_deref(), Some(&b"one"[..]));
     assert_eq!(saved(&store), file);
+}
+
+/// Catches a store's snapshot of the first format that is not read any more. These are the bytes of one that
+/// version 0.1.0 saved, of 13 November 2025: a session until 2033, and one without an end.
+#[test]
+fn a_stores_first_format_is_still_read() {
+    let file = sealed(&[
+        b"\x89FLT\r\n\x1A\n\x01\0\x01\0\0\0\0\0",
+        b"\x01\x01\0\0\0\x03\0\0\0\0\0\xC8\x4E\x67\x6D\xC1\x1B\0\0\xC8\x4E\x67\x6D\xC1\x1B",
+        b"aone",
+        b"\x01\x05\0\0\0\0\0\0\0\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF\xFF",
+        b"token",
+        b"\x02\x02\0\0\0\0\0\0\0",
+    ]);
+    let (store, _) = restarted(0);
+    assert_eq!(store.load_from(&file[..]).expect("whole").loaded, 2);
+    let sessions = sessions(&store);
+    assert_eq!(sessions[&b"a"[..]], (b"one".to_vec(), SystemTime::UNIX_EPOCH + seconds(2_000_000_000)));
+    assert!(sessions.contains_key(&b"token"[..]));
+    // Its age is not known.
+    let error = restarted(0).0.snapshot().max_age(seconds(u64::MAX >> 32)).load_from(&file[..]).expect_err("no age");
+    assert_eq!((error.kind(), error.loaded().loaded), (LoadErrorKind::UnknownAge, 0));
+}
+
+/// Catches a cache's snapshot of the first format that is decoded as if it were of the second, and an error that
+/// does not say what to do.
+#[test]
+fn a_caches_first_format_is_refused() {
+    let file = sealed(&[&header(1, 2), &record(1, 1, u64::MAX, u64::MAX), &[1, 2], &end(1)]);
+    let (cache, _) = manual_cache::<u8, u8>();
+    let error = cache.load_from(&file[..]).expect_err("postcard's");
+    assert_eq!((error.kind(), error.loaded().loaded), (LoadErrorKind::Older(1), 0));
+    assert!(error.to_string().contains("load it with the version of fleeting that saved it, or begin without it"));
 }
 
 /// Catches an error of the wrong kind for what is no snapshot, or from another time.
@@ -140,18 +177,18 @@ fn foreign_and_newer_files_are_refused() {
         assert_eq!(kind(foreign), LoadErrorKind::Foreign);
     }
     assert_eq!((kind(b""), kind(&MAGIC[..5])), (LoadErrorKind::Truncated, LoadErrorKind::Truncated));
-    for format in [2, 3, 256, u16::MAX] {
+    for format in [3, 4, 256, u16::MAX] {
         assert_eq!(kind(&sealed(&[&header(format, 1), &end(0)])), LoadErrorKind::Newer(format));
         // A newer header may be another one.
         assert_eq!(kind(&[MAGIC, &format.to_le_bytes()].concat()), LoadErrorKind::Newer(format));
     }
     for (pieces, expected) in [
         (vec![header(0, 1), end(0)], LoadErrorKind::Corrupt),
-        (vec![header(1, 0), end(0)], LoadErrorKind::OtherContents),
-        (vec![header(1, 2), end(0)], LoadErrorKind::OtherContents),
-        (vec![header(1, 1), end(1)], LoadErrorKind::Corrupt),
-        (vec![header(1, 1), vec![3; 9]], LoadErrorKind::Corrupt),
-        (vec![header(1, 1), record(0, 0, 2, 1), vec![], end(1)], LoadErrorKind::Corrupt),
+        (vec![header(2, 0), end(0)], LoadErrorKind::OtherContents),
+        (vec![header(2, 2), end(0)], LoadErrorKind::OtherContents),
+        (vec![header(2, 1), end(1)], LoadErrorKind::Corrupt),
+        (vec![header(2, 1), vec![3; 9]], LoadErrorKind::Corrupt),
+        (vec![header(2, 1), record(0, 0, 2, 1), vec![], end(1)], LoadErrorKind::Corrupt),
     ] {
         let pieces: Vec<_> = pieces.iter().map(Vec::as_slice).collect();
         assert_eq!(kind(&sealed(&pieces)), expected, "{pieces:?}");
@@ -161,10 +198,10 @@ fn foreign_and_newer_files_are_refused() {
 /// Catches a length that is believed before the bytes are there: this would take eight gigabytes. See `snapshot_memory.rs` for how much it takes.
 #[test]
 fn lengths_are_not_believed() {
-    let claim = sealed(&[&header(1, 1), &record(u32::MAX, u32::MAX, u64::MAX, u64::MAX)]);
+    let claim = sealed(&[&header(2, 1), &record(u32::MAX, u32::MAX, u64::MAX, u64::MAX)]);
     let file = [&claim[..], &[7; 1_000]].concat();
     let (_, error) = load(&file);
-    assert_eq!((error.kind(), error.offset()), (LoadErrorKind::Truncated, 20));
+    assert_eq!((error.kind(), error.offset()), (LoadErrorKind::Truncated, 28));
 }
 
 /// Fails after so many bytes.
@@ -236,7 +273,7 @@ fn a_reader_may_fail_and_may_be_slow() {
 fn errors_say_what_and_where() {
     let file = saved(&small());
     let texts: Vec<_> = iter::empty()
-        .chain([load(b"x").1, load(&file[..30]).1])
+        .chain([load(b"x").1, load(&file[..38]).1])
         .chain([load(&sealed(&[&header(9, 1)])).1])
         .map(|error| error.to_string())
         .collect();
@@ -244,7 +281,7 @@ fn errors_say_what_and_where() {
         texts,
         [
             "not a snapshot (at byte 0, after 0 records that were loaded)",
-            "the snapshot ends too early (at byte 20, after 0 records that were loaded)",
+            "the snapshot ends too early (at byte 28, after 0 records that were loaded)",
             "a snapshot of format 9, which is newer (at byte 0, after 0 records that were loaded)",
         ]
     );

@@ -4,6 +4,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod ages;
+mod attributes;
 mod caches;
 mod contention;
 mod faults;

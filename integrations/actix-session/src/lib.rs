@@ -3,11 +3,13 @@
 
 mod session_id;
 mod store;
+mod version;
 
 pub use fleeting_sessions;
 
 pub use self::session_id::SessionId;
 pub use self::store::{FleetingSessionStore, SessionState};
+pub use self::version::VERSION_KEY;
 
 /// The guide's examples, tested.
 #[cfg(doctest)]

@@ -6,6 +6,7 @@ use actix_session::storage::SessionKey;
 
 /// A session's key: 256 bits from the operating system's generator. In a cookie it is 64 hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct SessionId([u8; SessionId::BYTES]);
 
 impl SessionId {

@@ -8,6 +8,7 @@ use actix_web::cookie::time::Duration;
 use fleeting_sessions::{Lifetime, Sessions, Update};
 
 use crate::SessionId;
+use crate::version::{self, Loaded};
 
 /// What a session holds: JSON by name, as actix-session keeps it.
 pub type SessionState = HashMap<String, String>;
@@ -43,6 +44,7 @@ pub type SessionState = HashMap<String, String>;
 #[derive(Clone, Debug)]
 pub struct FleetingSessionStore {
     sessions: Sessions<SessionId, SessionState>,
+    refuses_stale_updates: bool,
 }
 
 impl FleetingSessionStore {
@@ -53,9 +55,73 @@ impl FleetingSessionStore {
     /// If the system gives no thread. A store made `from` [`Sessions`] returns that as an error, and takes a clock and a capacity.
     pub fn new(cleanup_interval: std::time::Duration) -> FleetingSessionStore {
         match Sessions::builder().cleanup_interval(cleanup_interval).build() {
-            Ok(sessions) => FleetingSessionStore { sessions },
+            Ok(sessions) => sessions.into(),
             Err(error) => panic!("{error}"),
         }
+    }
+
+    /// Refuses an update of a session that another request has changed since it was loaded. By default the last
+    /// update wins: it puts back what the other request has removed, `is_admin` for example.
+    ///
+    /// A refused update fails with [`UpdateError::Other`], so that the middleware answers the request with status
+    /// 500; the request's other effects stay. The client may send it again. [`Sessions::refused`] counts it. An
+    /// update that changes no data, and `update_ttl`, are never stale, and make no other update stale.
+    ///
+    /// The version is kept in the state, under [`VERSION_KEY`](crate::VERSION_KEY), where `Session::entries` shows
+    /// it. Leave it alone: a state without it, but for an empty one, is refused. So end a session by `purge`, not
+    /// by `clear` and new values.
+    ///
+    /// Not covered: `Session::renew` deletes the session and saves another with the state that the request has
+    /// loaded.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use actix_session::storage::SessionStore;
+    /// # use actix_web::cookie::time::Duration;
+    /// # use fleeting_actix_session::{FleetingSessionStore, SessionState};
+    /// # #[actix_web::main]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let store = FleetingSessionStore::default().refuse_stale_updates();
+    /// let state = SessionState::from([("is_admin".to_owned(), "true".to_owned())]);
+    /// let key = store.save(state, &Duration::HOUR).await.unwrap();
+    /// let mut late = store.load(&key).await.unwrap().unwrap();
+    /// let mut revoking = store.load(&key).await.unwrap().unwrap();
+    /// revoking.remove("is_admin");
+    /// let key = store.update(key, revoking, &Duration::HOUR).await.unwrap();
+    /// late.insert("note".to_owned(), "\"late\"".to_owned());
+    /// assert!(store.update(key, late, &Duration::HOUR).await.is_err());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn refuse_stale_updates(mut self) -> FleetingSessionStore {
+        self.refuses_stale_updates = true;
+        self
+    }
+
+    /// Updates a session unless the stored state has changed since the load.
+    fn update_if_current(&self, key: SessionId, state: &SessionState, lifetime: Lifetime) -> Update {
+        // What was cleared restores nothing, so it is never stale.
+        let loaded = Loaded::find(state).or_else(|| state.is_empty().then(Loaded::new));
+        self.sessions.update_with(key, lifetime, |stored| {
+            let mut kept = state.clone();
+            if version::is_same_data(state, stored) {
+                version::sign_as(&mut kept, stored);
+                return Some(Arc::new(kept));
+            }
+            let loaded = loaded.filter(|loaded| state.is_empty() || loaded.is_current(stored))?;
+            loaded.sign(&mut kept);
+            Some(Arc::new(kept))
+        })
+    }
+
+    /// A state as a new session has it.
+    fn signed(&self, mut state: Arc<SessionState>) -> Arc<SessionState> {
+        if self.refuses_stale_updates {
+            Loaded::new().sign(Arc::make_mut(&mut state));
+        }
+        state
     }
 
     /// The sessions: how many there are, deletion by what they hold, statistics, the janitor.
@@ -88,18 +154,24 @@ impl Default for FleetingSessionStore {
 
 impl From<Sessions<SessionId, SessionState>> for FleetingSessionStore {
     fn from(sessions: Sessions<SessionId, SessionState>) -> Self {
-        FleetingSessionStore { sessions }
+        FleetingSessionStore { sessions, refuses_stale_updates: false }
     }
 }
 
 impl SessionStore for FleetingSessionStore {
     async fn load(&self, session_key: &SessionKey) -> Result<Option<SessionState>, LoadError> {
         let state = SessionId::parse(session_key).and_then(|key| self.sessions.load(&key));
-        Ok(state.map(|state| SessionState::clone(&state)))
+        let mut state = state.map(|state| SessionState::clone(&state));
+        if let Some(state) = &mut state
+            && self.refuses_stale_updates
+        {
+            Loaded::of_stored(state).carry(state);
+        }
+        Ok(state)
     }
 
     async fn save(&self, session_state: SessionState, ttl: &Duration) -> Result<SessionKey, SaveError> {
-        self.create(Arc::new(session_state), ttl, SessionId::random).map_err(SaveError::Other)
+        self.create(self.signed(Arc::new(session_state)), ttl, SessionId::random).map_err(SaveError::Other)
     }
 
     async fn update(
@@ -110,13 +182,15 @@ impl SessionStore for FleetingSessionStore {
     ) -> Result<SessionKey, UpdateError> {
         let state = Arc::new(session_state);
         let update = match SessionId::parse(&session_key) {
+            Some(key) if self.refuses_stale_updates => self.update_if_current(key, &state, lifetime(ttl)),
             Some(key) => self.sessions.update(key, state.clone(), lifetime(ttl)),
             None => Update::Absent,
         };
         match update {
             Update::Done => Ok(session_key),
             Update::Deleted => key_of_nothing().map_err(UpdateError::Other),
-            Update::Absent => self.create(state, ttl, SessionId::random).map_err(UpdateError::Other),
+            Update::Absent => self.create(self.signed(state), ttl, SessionId::random).map_err(UpdateError::Other),
+            Update::Stale => Err(UpdateError::Other(anyhow::anyhow!(STALE))),
         }
     }
 
@@ -134,6 +208,8 @@ impl SessionStore for FleetingSessionStore {
         Ok(())
     }
 }
+
+const STALE: &str = "another request has changed the session since it was loaded";
 
 /// A key with nothing behind it.
 fn key_of_nothing() -> anyhow::Result<SessionKey> {

@@ -211,6 +211,53 @@ fn a_request_that_ends_after_the_logout_does_not_undo_it() {
     assert_eq!((store.sessions().len(), store.sessions().refused()), (0, 1));
 }
 
+async fn admit(session: Session) -> actix_web::Result<impl Responder> {
+    session.insert("user", "ferris")?;
+    session.insert("is_admin", true)?;
+    Ok("")
+}
+
+async fn revoke(session: Session) -> impl Responder {
+    session.remove("is_admin");
+    ""
+}
+
+async fn is_admin(session: Session) -> actix_web::Result<impl Responder> {
+    Ok(session.get::<bool>("is_admin")?.is_some().to_string())
+}
+
+/// What the README says of requests that cross. Catches a strict store in which a stale update puts rights back,
+/// or fails otherwise than by status 500; and a default that is not as documented.
+#[test]
+fn a_stale_update_wins_unless_it_is_refused() {
+    let strict = FleetingSessionStore::default().refuse_stale_updates();
+    for (store, status, admin) in [(FleetingSessionStore::default(), 200, "true"), (strict, 500, "false")] {
+        let gate = Arc::new(Barrier::new(2));
+        let gates = web::Data::from(gate.clone());
+        let server = Server::start(store.clone(), CookieContentSecurity::Signed, move |config| {
+            config.app_data(gates.clone()).route("/slow", web::post().to(slow));
+            config.route("/admit", web::post().to(admit)).route("/revoke", web::post().to(revoke));
+            config.route("/admin", web::get().to(is_admin));
+        });
+        let waiting = Runtime::new().expect("a runtime");
+        let mut tab = server.browser();
+        tab.post("/admit", "");
+        assert_eq!(tab.get("/admin"), (200, "true".to_owned()));
+        let mut other = tab.clone();
+        let late = thread::spawn(move || other.post("/slow", "").0);
+        waiting.block_on(gate.wait());
+        assert_eq!(tab.post("/revoke", "").0, 200);
+        assert_eq!(tab.get("/admin"), (200, "false".to_owned()));
+        waiting.block_on(gate.wait());
+        assert_eq!(late.join().expect("the slow request ends"), status);
+        assert_eq!(tab.get("/admin"), (200, admin.to_owned()));
+        assert_eq!(store.sessions().refused(), u64::from(status == 500));
+        // Who begins after that is not disturbed.
+        assert_eq!((tab.post("/admit", "").0, tab.post("/revoke", "").0), (200, 200));
+        assert_eq!(tab.get("/admin"), (200, "false".to_owned()));
+    }
+}
+
 /// Catches an update of what has expired, or never was, that is lost, or goes where it was: the trait wants it under a new key.
 #[test]
 fn an_update_of_what_is_not_there_goes_under_a_new_key() {

@@ -149,6 +149,53 @@ fn a_request_that_ends_after_the_logout_does_not_undo_it() {
     assert_eq!((store.sessions().len(), store.sessions().refused()), (0, 1));
 }
 
+/// A session that has rights until they are revoked.
+fn rights(gate: Arc<Barrier>) -> Router {
+    let admit = post(|session: Session| async move {
+        session.insert("user", "ferris").await.expect("inserted");
+        session.insert("is_admin", true).await.expect("inserted");
+    });
+    let revoke = post(|session: Session| async move { drop(session.remove_value("is_admin").await.expect("removed")) });
+    let is_admin = get(|session: Session| async move {
+        session.get_value("is_admin").await.expect("loaded").is_some().to_string()
+    });
+    let twice = post(|session: Session| async move {
+        session.insert("first", 1).await.expect("inserted");
+        session.save().await.expect("saved in between");
+        session.insert("second", 2).await.expect("inserted");
+    });
+    let routes = Router::new().route("/admit", admit).route("/revoke", revoke).route("/admin", is_admin);
+    routes.route("/twice", twice).route("/slow", slow(gate))
+}
+
+/// What the README says of requests that cross. Catches a strict store in which a stale save puts rights back, or
+/// fails otherwise than by status 500; and a default that is not as documented.
+#[test]
+fn a_stale_save_wins_unless_it_is_refused() {
+    let strict = FleetingStore::default().refuse_stale_saves();
+    for (store, status, is_admin) in [(FleetingStore::default(), 200, "true"), (strict, 500, "false")] {
+        let gate = Arc::new(Barrier::new(2));
+        let layer = SessionManagerLayer::new(store.clone()).with_secure(false);
+        let server = Server::start(rights(gate.clone()).layer(layer));
+        let waiting = Runtime::new().expect("a runtime");
+        let mut tab = server.browser();
+        tab.post("/admit", "");
+        assert_eq!(tab.get("/admin"), (200, "true".to_owned()));
+        let mut other = tab.clone();
+        let late = thread::spawn(move || other.post("/slow", "").0);
+        waiting.block_on(gate.wait());
+        assert_eq!(tab.post("/revoke", "").0, 200);
+        assert_eq!(tab.get("/admin"), (200, "false".to_owned()));
+        waiting.block_on(gate.wait());
+        assert_eq!(late.join().expect("the slow request ends"), status);
+        assert_eq!(tab.get("/admin"), (200, is_admin.to_owned()));
+        assert_eq!(store.sessions().refused(), u64::from(status == 500));
+        // Who begins after that is not disturbed, however often it saves.
+        assert_eq!((tab.post("/twice", "").0, tab.post("/revoke", "").0), (200, 200));
+        assert_eq!(tab.get("/admin"), (200, "false".to_owned()));
+    }
+}
+
 /// Catches a store by which an attacker can choose a victim's id: tower-sessions clears, and so saves, whatever id a cookie names.
 #[test]
 fn a_cookie_that_was_made_up_makes_no_session() {

@@ -18,7 +18,8 @@ fn resident() -> io::Result<u64> {
 }
 
 fn main() -> io::Result<()> {
-    let sessions = Sessions::<u128, ()>::builder().build().map_err(io::Error::other)?;
+    let sessions =
+        Sessions::<u128, ()>::builder().max_tombstones(SESSIONS as usize).build().map_err(io::Error::other)?;
     // One, so that what is counted is what the map takes.
     let session = Arc::new(());
     let before = resident()?;

@@ -2,17 +2,23 @@
 #![forbid(unsafe_code)]
 
 mod builder;
+mod counts;
+#[cfg(feature = "serde")]
+mod snapshot;
 
 use std::fmt;
 use std::hash::Hash;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use crossbeam_queue::SegQueue;
 pub use fleeting;
 use fleeting::{Cache, Clock, Op, Outcome, Stats};
 
 pub use self::builder::SessionsBuilder;
+use self::counts::{Counts, add};
+#[cfg(feature = "serde")]
+pub use self::snapshot::{LoadedSessions, SessionsSnapshot};
 
 /// Sessions by key, each with its own expiry, and the keys of those that were deleted. A handle: clones share one map.
 ///
@@ -44,12 +50,17 @@ where
     counts: Arc<Counts>,
     /// Tombstones stay no longer.
     tombstone_time: Duration,
+    /// No more tombstones stay than this.
+    max_tombstones: usize,
+    /// The keys of tombstones in the order in which they came, those that have left since included.
+    graves: Arc<SegQueue<K>>,
     /// That of the cache, if it was given one.
     clock: Option<Arc<dyn Clock>>,
 }
 
 /// How long a session lives.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Lifetime {
     /// Until this wall-clock time, as it is when the session is written; setting the wall clock later moves nothing.
     Until(SystemTime),
@@ -66,6 +77,8 @@ pub enum Update {
     Deleted,
     /// No session is known under this key, or it has expired: nothing changes.
     Absent,
+    /// The session was live, and the closure of [`Sessions::update_with`] refused to replace it: nothing changes.
+    Stale,
 }
 
 /// What stands under a key.
@@ -74,13 +87,6 @@ enum Slot<V> {
     Live(Arc<V>, Lifetime),
     /// A tombstone.
     Deleted,
-}
-
-#[derive(Default)]
-struct Counts {
-    /// Below zero for a moment, where one leaves before its deleter has counted it.
-    tombstones: AtomicI64,
-    refused: AtomicU64,
 }
 
 impl<V> Slot<V> {
@@ -120,9 +126,19 @@ where
         SessionsBuilder::new()
     }
 
-    /// A live session. Lock-free; allocates nothing.
+    /// A live session. Lock-free; allocates nothing. Counts as a hit or a miss.
     pub fn load(&self, key: &K) -> Option<Arc<V>> {
-        self.cache.read(key, |slot| slot.session().cloned()).flatten()
+        let found = self.cache.read(key, |slot| slot.session().cloned());
+        if matches!(found, Some(None)) {
+            // The cache below has counted a hit, of a tombstone.
+            add(&self.counts.dead_loads, 1);
+        }
+        found.flatten()
+    }
+
+    /// A live session, without counting the look.
+    pub fn peek(&self, key: &K) -> Option<Arc<V>> {
+        self.cache.peek(key).and_then(|slot| slot.session().cloned())
     }
 
     /// Puts a session under a key that no session has, or had until it was deleted. False, and nothing changes, if one has. Atomic: of two
@@ -142,6 +158,39 @@ where
             Some(Slot::Live(..)) => (Update::Done, Slot::put(&session, lifetime)),
             Some(Slot::Deleted) => (Update::Deleted, Op::Keep),
             None => (Update::Absent, Op::Keep),
+        });
+        self.count_refused(update);
+        update
+    }
+
+    /// Replaces a live session by what `f` makes of it, or leaves it if `f` returns None. Atomic: `f` may run
+    /// again if another write comes first, and what it answered last is what was done. For checking that a session
+    /// has not changed since it was loaded, by a version in its data. Refusals are [counted](Self::refused).
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use std::time::Duration;
+    /// # use fleeting_sessions::{Lifetime, Sessions, Update};
+    /// let sessions = Sessions::<u32, (u64, &str)>::builder().build()?;
+    /// let lifetime = Lifetime::For(Duration::from_secs(1800));
+    /// let save = |version, data| {
+    ///     sessions.update_with(7, lifetime, |(current, _)| (*current == version).then(|| Arc::new((version + 1,
+    ///   data))))
+    /// };
+    /// sessions.create(7, Arc::new((1, "role=admin")), lifetime);
+    /// assert_eq!(save(1, "role=guest"), Update::Done);
+    /// assert_eq!(save(1, "role=admin;seen"), Update::Stale); // loaded before
+    /// # Ok::<(), fleeting_sessions::fleeting::BuildError>(())
+    /// ```
+    pub fn update_with(&self, key: K, lifetime: Lifetime, mut f: impl FnMut(&V) -> Option<Arc<V>>) -> Update {
+        let update = self.change(key, |slot| match slot {
+            Some(Slot::Live(session, _)) => match f(session) {
+                Some(session) => (Update::Done, Slot::put(&session, lifetime)),
+                None => (Update::Stale, Op::Keep),
+            },
+            missing => (if missing.is_some() { Update::Deleted } else { Update::Absent }, Op::Keep),
         });
         self.count_refused(update);
         update
@@ -217,7 +266,13 @@ where
         self.cache.iter().filter_map(|(key, slot)| Some((key, slot.session()?.clone())))
     }
 
-    /// Number of sessions held, those included that have expired but have not been swept. O(1).
+    /// Number of sessions and tombstones held: what takes memory. Those that have expired but have not been swept
+    /// are included. O(1).
+    pub fn held(&self) -> usize {
+        self.cache.len()
+    }
+
+    /// Number of sessions held, those included that have expired but have not been swept; without tombstones. O(1).
     pub fn len(&self) -> usize {
         self.cache.len().saturating_sub(self.tombstones())
     }
@@ -227,15 +282,20 @@ where
         self.len() == 0
     }
 
-    /// Number of tombstones held. O(1).
+    /// Number of tombstones held: [`max_tombstones`](SessionsBuilder::max_tombstones) at most, and one more for
+    /// each thread that is deleting. O(1).
     pub fn tombstones(&self) -> usize {
-        // Ordering: Relaxed, here and where it is counted: a number by itself.
-        usize::try_from(self.counts.tombstones.load(Ordering::Relaxed)).unwrap_or(0)
+        self.counts.tombstones()
     }
 
-    /// Number of updates that came too late, and were refused, since the map was built.
+    /// Number of tombstones that were given up early, since there were [too many](SessionsBuilder::max_tombstones).
+    pub fn forgotten(&self) -> u64 {
+        self.counts.forgotten()
+    }
+
+    /// Number of updates that came too late, or were stale, and were refused, since the map was built.
     pub fn refused(&self) -> u64 {
-        self.counts.refused.load(Ordering::Relaxed)
+        self.counts.refused()
     }
 
     /// Removes all sessions and tombstones. Those that come meanwhile may stay.
@@ -253,9 +313,11 @@ where
         self.cache.stop_cleanup();
     }
 
-    /// What the cache below has done and holds: its entries are sessions and tombstones, and a load that meets a tombstone is a hit.
+    /// What has been done to sessions, and how many there are. Tombstones are none: a load that meets one is a
+    /// miss, a deletion is a removal, and an expired tombstone counts nowhere. An extension counts as replaced,
+    /// since it puts the session anew. Listings, [`peek`](Self::peek) and writes count neither hits nor misses.
     pub fn stats(&self) -> Stats {
-        self.cache.stats()
+        self.counts.of_sessions(self.cache.stats())
     }
 
     /// Decides by what is there, atomically. What was decided last is what was done.
@@ -272,16 +334,33 @@ where
     /// Puts the tombstone that `decide` says, and counts it; [`SessionsBuilder::build`] counts those that leave. True if it did.
     fn bury(&self, key: K, mut decide: impl FnMut(Option<&Slot<V>>) -> Option<Op<Slot<V>>>) -> bool {
         let mut is_buried = false;
-        let outcome = self.cache.compute(key, |slot| {
+        let outcome = self.cache.compute(key.clone(), |slot| {
             let step = decide(slot);
             is_buried = step.is_some();
             step.unwrap_or(Op::Keep)
         });
         // A tombstone that is dead on arrival does not come.
         if is_buried && matches!(outcome, Outcome::Inserted | Outcome::Replaced) {
-            self.counts.tombstones.fetch_add(1, Ordering::Relaxed);
+            self.counts.buried(outcome == Outcome::Replaced);
+            self.graves.push(key);
+            self.forget_beyond_the_bound();
         }
         is_buried
+    }
+
+    /// Gives the oldest tombstones up, as long as there are more keys than tombstones may be. What has left by
+    /// itself costs a look.
+    fn forget_beyond_the_bound(&self) {
+        while self.graves.len() > self.max_tombstones {
+            let Some(key) = self.graves.pop() else { return };
+            let outcome = self.cache.compute(key, |slot| match slot {
+                Some(Slot::Deleted) => Op::Remove,
+                Some(Slot::Live(..)) | None => Op::Keep,
+            });
+            if outcome == Outcome::Removed {
+                add(&self.counts.forgotten, 1);
+            }
+        }
     }
 
     /// The step that puts the tombstone of a session. A time to live begins anew for it: so a request would have to take longer than a session
@@ -302,7 +381,7 @@ where
 
     fn count_refused(&self, update: Update) {
         if update != Update::Done {
-            self.counts.refused.fetch_add(1, Ordering::Relaxed);
+            add(&self.counts.refused, 1);
         }
     }
 }
@@ -317,6 +396,8 @@ where
             cache: self.cache.clone(),
             counts: self.counts.clone(),
             tombstone_time: self.tombstone_time,
+            max_tombstones: self.max_tombstones,
+            graves: self.graves.clone(),
             clock: self.clock.clone(),
         }
     }

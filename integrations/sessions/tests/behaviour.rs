@@ -206,6 +206,123 @@ fn delete_where_deletes_what_it_is_asked_to() {
     assert_eq!((sessions.len(), sessions.tombstones()), (0, 0));
 }
 
+/// Catches tombstones that grow with every logout: a million logins and logouts, and a bound of some thousand. The
+/// latest are those that are kept.
+#[test]
+fn tombstones_are_bounded() {
+    const LOGINS: u32 = 1_000_000;
+    let clock = ManualClock::new();
+    let builder = Sessions::builder().cleanup_interval(Duration::ZERO).clock(clock.clone()).max_tombstones(5_000);
+    let sessions: Map = builder.build().expect("a map");
+    let session = Arc::new("session");
+    for key in 0..LOGINS {
+        assert!(sessions.create(key, session.clone(), for_minutes(60)) && sessions.delete(key));
+        assert!(sessions.held() <= 5_000);
+    }
+    assert_eq!((sessions.len(), sessions.tombstones(), sessions.held()), (0, 5_000, 5_000));
+    assert_eq!(sessions.forgotten(), u64::from(LOGINS) - 5_000);
+    let update = |key| sessions.update(key, session.clone(), for_minutes(60));
+    let (oldest, before) = (LOGINS - 5_000, LOGINS - 5_001);
+    assert_eq!([LOGINS - 1, oldest, before].map(update), [Update::Deleted, Update::Deleted, Update::Absent]);
+    // What has expired by itself is not counted as given up.
+    clock.advance(MINUTE * 60);
+    sessions.sweep();
+    let forgotten = sessions.forgotten();
+    for key in 0..5_000 {
+        assert!(sessions.create(key, session.clone(), for_minutes(60)) && sessions.delete(key));
+    }
+    assert_eq!((sessions.tombstones(), sessions.forgotten()), (5_000, forgotten));
+}
+
+/// Catches a bound that several threads pass by more than their number.
+#[test]
+fn tombstones_are_bounded_under_contention() {
+    let sessions: Map = Sessions::builder().max_tombstones(100).build().expect("a map");
+    thread::scope(|scope| {
+        for thread in 0..4 {
+            let sessions = &sessions;
+            scope.spawn(move || {
+                for key in (thread..40_000).step_by(4) {
+                    assert!(sessions.create(key, Arc::new("session"), for_minutes(60)) && sessions.delete(key));
+                    assert!(sessions.tombstones() <= 104);
+                }
+            });
+        }
+    });
+    assert!((96..=100).contains(&sessions.tombstones()), "{}", sessions.tombstones());
+}
+
+/// Catches an operation that is counted twice, or as something else than its caller calls it: a logout as a
+/// replacement, a dead cookie as a hit, a listing as hits, an expired tombstone as an expired session.
+#[test]
+fn each_call_counts_once_and_as_what_it_is() {
+    let (sessions, clock) = sessions();
+    let counts = || {
+        let stats = sessions.stats();
+        [stats.hits, stats.misses, stats.inserts, stats.replaced, stats.removed, stats.expired, stats.entries]
+    };
+    for key in 0..10 {
+        sessions.create(key, Arc::new("session"), for_minutes(10));
+    }
+    assert_eq!(counts(), [0, 0, 10, 0, 0, 0, 10], "logins");
+    (0..10).for_each(|key| assert!(sessions.load(&key).is_some()));
+    assert_eq!(counts(), [10, 0, 10, 0, 0, 0, 10], "loads");
+    (0..4).for_each(|key| assert!(sessions.delete(key)));
+    assert_eq!(counts(), [10, 0, 10, 0, 4, 0, 6], "logouts");
+    (0..4).for_each(|key| assert!(sessions.load(&key).is_none() && sessions.load(&(key + 100)).is_none()));
+    assert_eq!(counts(), [10, 8, 10, 0, 4, 0, 6], "dead cookies, and unknown ones");
+    assert!(sessions.iter().count() == 6 && sessions.peek(&4).is_some() && sessions.peek(&0).is_none());
+    assert_eq!(counts(), [10, 8, 10, 0, 4, 0, 6], "a listing, and two looks");
+    sessions.update(4, Arc::new("updated"), for_minutes(10));
+    sessions.update(0, Arc::new("late"), for_minutes(10));
+    sessions.extend(5, for_minutes(10));
+    assert_eq!(counts(), [10, 8, 10, 2, 4, 0, 6], "an update, a late one, an extension");
+    sessions.delete_or_bar(100, MINUTE);
+    sessions.put(0, Arc::new("put"), for_minutes(10));
+    assert_eq!(counts(), [10, 8, 11, 2, 4, 0, 7], "a bar is none, and a session in a tombstone's place is new");
+    assert_eq!(sessions.delete_where(|key, _| *key == 6), 1);
+    assert_eq!(counts(), [10, 8, 11, 2, 5, 0, 6]);
+    clock.advance(MINUTE * 10);
+    assert_eq!(sessions.sweep(), 11, "sessions and tombstones");
+    assert_eq!(counts(), [10, 8, 11, 2, 5, 6, 0], "expired sessions");
+    sessions.create(1, Arc::new("session"), for_minutes(1));
+    sessions.create(2, Arc::new("session"), for_minutes(1));
+    sessions.delete(2);
+    sessions.clear();
+    assert_eq!(counts(), [10, 8, 13, 2, 7, 6, 0], "cleared");
+    let silent: Map = Sessions::builder().without_stats().build().expect("a map");
+    silent.create(1, Arc::new("session"), for_minutes(1));
+    silent.delete(1);
+    let stats = silent.stats();
+    assert_eq!((stats.inserts, stats.removed, stats.entries), (0, 0, 0));
+}
+
+/// Catches an update that is decided by what is not there any more, or that counts no refusal.
+#[test]
+fn update_with_decides_by_what_is_there() {
+    let hour = for_minutes(60);
+    let put = |sessions: &Map, key| {
+        sessions.update_with(key, hour, |current| {
+            assert_eq!(*current, "live");
+            Some(Arc::new("new"))
+        })
+    };
+    let (none, live, new) = (None, Some("live"), Some("new"));
+    assert_eq!(
+        each(put),
+        [(Update::Done, new), (Update::Deleted, none), (Update::Absent, none), (Update::Absent, none)]
+    );
+    let refuse = |sessions: &Map, key| {
+        let update = sessions.update_with(key, hour, |_| None);
+        assert_eq!(sessions.refused(), 1);
+        update
+    };
+    assert_eq!(
+        each(refuse),
+        [(Update::Stale, live), (Update::Deleted, none), (Update::Absent, none), (Update::Absent, none)]
+    );
+}
+
 /// Catches counts that drift while sessions come, go, expire and are deleted at once.
 #[test]
 fn counts_are_exact_after_a_storm() {

@@ -3,6 +3,7 @@
 
 mod cache;
 mod store;
+mod version;
 
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -15,6 +16,7 @@ use tower_sessions_core::session::{Id, Record};
 
 pub use self::cache::FleetingCache;
 pub use self::store::FleetingStore;
+pub use self::version::VERSION_KEY;
 
 /// Sessions whose janitor looks this often.
 fn sessions(cleanup_interval: Duration) -> Result<Sessions<Id, Record>, BuildError> {
