@@ -12,7 +12,7 @@ use crate::clock::{Clock, Time};
 use crate::engine::{Engine, Listener, RemovalCause};
 use crate::error::BuildError;
 use crate::expiry::Timed;
-use crate::janitor::Janitor;
+use crate::janitor::{Cleanup, Janitor};
 use crate::map::{Entry, Record};
 use crate::stats::Counters;
 use crate::store::{MemStore, StoreCore};
@@ -21,7 +21,8 @@ const CLEANUP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What both builders configure.
 struct Config {
-    cleanup_interval: Duration,
+    cleanup_interval: Option<Duration>,
+    janitor: Option<Janitor>,
     capacity: usize,
     time: Option<Time>,
     counting: bool,
@@ -32,7 +33,8 @@ struct Config {
 impl Default for Config {
     fn default() -> Self {
         Config {
-            cleanup_interval: CLEANUP_INTERVAL,
+            cleanup_interval: None,
+            janitor: None,
             capacity: 0,
             time: None,
             counting: true,
@@ -43,6 +45,21 @@ impl Default for Config {
 }
 
 impl Config {
+    fn janitor(&self) -> Result<Chosen, BuildError> {
+        if let Some(janitor) = &self.janitor {
+            if self.cleanup_interval.is_some() {
+                return Err(BuildError::new(
+                    "cleanup_interval",
+                    "set beside `janitor`, which has an interval of its own",
+                ));
+            }
+            return Ok(Chosen { janitor: Some(janitor.clone()), field: "janitor" });
+        }
+        let interval = self.cleanup_interval.unwrap_or(CLEANUP_INTERVAL);
+        let janitor = if interval.is_zero() { None } else { Some(Janitor::new(interval)?) };
+        Ok(Chosen { janitor, field: "cleanup_interval" })
+    }
+
     fn engine<N: Timed>(self, listener: Option<Listener<N>>) -> Result<Engine<N>, BuildError> {
         // Asked of the allocator first, since making the table would abort where there is no room.
         if Vec::<u8>::new().try_reserve_exact(Engine::<N>::table_bytes(self.capacity)).is_err() {
@@ -56,19 +73,31 @@ impl Config {
     }
 }
 
-/// Starts the janitor of an engine's owner, unless the interval is zero.
-fn start_janitor<C: Send + Sync + 'static>(
-    interval: Duration,
-    core: &Arc<C>,
-    sweep: fn(&C, &dyn Fn() -> bool),
-) -> Result<Option<Janitor>, BuildError> {
-    if interval.is_zero() {
-        return Ok(None);
+/// Which janitor was chosen, and by which method of the builder.
+struct Chosen {
+    janitor: Option<Janitor>,
+    field: &'static str,
+}
+
+impl Chosen {
+    /// Has the janitor clean up after the owner of an engine. It does not keep it alive.
+    fn start<C: Send + Sync + 'static>(
+        self,
+        core: &Arc<C>,
+        sweep: fn(&C, &dyn Fn() -> bool),
+    ) -> Result<Cleanup, BuildError> {
+        let core = Arc::downgrade(core);
+        let has_janitor = self.janitor.is_some();
+        let cleanup = Cleanup::new(self.janitor, self.field, move |go_on| {
+            if let Some(core) = core.upgrade() {
+                sweep(&core, go_on);
+            }
+        });
+        if has_janitor {
+            cleanup.start()?;
+        }
+        Ok(cleanup)
     }
-    let core = core.clone();
-    Janitor::start(interval, move |go_on| sweep(&core, go_on))
-        .map(Some)
-        .map_err(|error| BuildError::new("cleanup_interval", format!("no thread for the janitor: {error}")))
 }
 
 /// Configures a [`Cache`]. Made by [`Cache::builder`].
@@ -101,6 +130,7 @@ impl<K, V, S> fmt::Debug for Builder<K, V, S> {
             .field("time_to_live", &self.time_to_live)
             .field("time_to_idle", &self.time_to_idle)
             .field("cleanup_interval", &self.config.cleanup_interval)
+            .field("janitor", &self.config.janitor)
             .field("capacity", &self.config.capacity)
             .finish_non_exhaustive()
     }
@@ -140,10 +170,22 @@ where
         self
     }
 
-    /// How often the janitor removes what has expired: one second unless told otherwise, at least a millisecond. Zero starts no thread:
-    /// [`Cache::sweep`] is then the caller's.
+    /// Sets how often the cache's own janitor thread removes what has expired: one second by default, at least a
+    /// millisecond. Zero starts no thread, and leaves it to the caller to call [`Cache::sweep`].
+    ///
+    /// Each cache has a thread of its own by default, so that 100 caches have 100 threads; [`janitor`](Self::janitor) has
+    /// them share one.
     pub fn cleanup_interval(mut self, interval: Duration) -> Self {
-        self.config.cleanup_interval = interval;
+        self.config.cleanup_interval = Some(interval);
+        self
+    }
+
+    /// Has a janitor that others use too remove what has expired, at its own interval, in place of a thread of the
+    /// cache's own. See [`Janitor`].
+    ///
+    /// [`build`](Self::build) refuses it beside a [`cleanup_interval`](Self::cleanup_interval).
+    pub fn janitor(mut self, janitor: &Janitor) -> Self {
+        self.config.janitor = Some(janitor.clone());
         self
     }
 
@@ -189,7 +231,8 @@ where
     ///
     /// # Errors
     ///
-    /// A value makes no sense (the error names it), or the system gives no thread for the janitor.
+    /// A value makes no sense, or two exclude each other (the error names it), or the system gives no thread for the
+    /// janitor.
     pub fn build(self) -> Result<Cache<K, V, S>, BuildError> {
         let zero = |duration: Option<Duration>| duration.is_some_and(|duration| duration.is_zero());
         if zero(self.time_to_live) {
@@ -198,14 +241,12 @@ where
         if zero(self.time_to_idle) {
             return Err(BuildError::new("time_to_idle", "zero: every entry would be dead on arrival"));
         }
-        let interval = self.config.cleanup_interval;
+        let janitor = self.config.janitor()?;
         let engine = self.config.engine(self.listener)?;
         let core = Core::new(engine, self.hasher, self.time_to_live, self.time_to_idle);
         let core = Arc::new(core);
-        let janitor = start_janitor(interval, &core, |core, go_on| {
-            core.sweep_due(go_on);
-        })?;
-        Ok(Cache::from_parts(core, janitor))
+        let cleanup = janitor.start(&core, |core, go_on| core.sweep_due(go_on))?;
+        Ok(Cache::from_parts(core, cleanup))
     }
 }
 
@@ -221,15 +262,28 @@ impl fmt::Debug for MemStoreBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemStoreBuilder")
             .field("cleanup_interval", &self.config.cleanup_interval)
+            .field("janitor", &self.config.janitor)
             .field("capacity", &self.config.capacity)
             .finish_non_exhaustive()
     }
 }
 
 impl MemStoreBuilder {
-    /// How often the janitor removes what has expired: one second unless told otherwise, at least a millisecond. Zero starts no thread.
+    /// Sets how often the store's own janitor thread removes what has expired: one second by default, at least a
+    /// millisecond. Zero starts no thread.
+    ///
+    /// Each store has a thread of its own by default; [`janitor`](Self::janitor) has many share one.
     pub fn cleanup_interval(mut self, interval: Duration) -> Self {
-        self.config.cleanup_interval = interval;
+        self.config.cleanup_interval = Some(interval);
+        self
+    }
+
+    /// Has a janitor that others use too remove what has expired, at its own interval, in place of a thread of the
+    /// store's own. See [`Janitor`].
+    ///
+    /// [`build`](Self::build) refuses it beside a [`cleanup_interval`](Self::cleanup_interval).
+    pub fn janitor(mut self, janitor: &Janitor) -> Self {
+        self.config.janitor = Some(janitor.clone());
         self
     }
 
@@ -268,13 +322,12 @@ impl MemStoreBuilder {
     ///
     /// # Errors
     ///
-    /// A value makes no sense (the error names it), or the system gives no thread for the janitor.
+    /// A value makes no sense, or two exclude each other (the error names it), or the system gives no thread for the
+    /// janitor.
     pub fn build(self) -> Result<MemStore, BuildError> {
-        let interval = self.config.cleanup_interval;
+        let janitor = self.config.janitor()?;
         let core = Arc::new(StoreCore::new(self.config.engine(self.listener)?));
-        let janitor = start_janitor(interval, &core, |core, go_on| {
-            core.sweep_due(go_on);
-        })?;
-        Ok(MemStore::from_parts(core, janitor))
+        let cleanup = janitor.start(&core, |core, go_on| core.sweep_due(go_on))?;
+        Ok(MemStore::from_parts(core, cleanup))
     }
 }
