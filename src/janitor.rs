@@ -28,6 +28,7 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 use std::{fmt, io, iter, mem};
@@ -45,6 +46,13 @@ const INTERVAL_MIN: Duration = Duration::from_millis(1);
 
 /// A sweep of one cache; it asks its argument between batches whether to go on.
 type Work = Arc<dyn Fn(&dyn Fn() -> bool) + Send + Sync>;
+
+/// Tells work from other work.
+fn next_id() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    // Ordering: Relaxed: only the numbers' being different counts.
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
 
 thread_local! {
     /// What a janitor's thread leaves behind. On other threads: nothing.
@@ -65,8 +73,8 @@ fn may_wait() -> bool {
 /// By default each cache has a thread of its own, so that 100 caches have 100 threads. Those threads sleep nearly all of
 /// the time; a shared janitor saves their stacks.
 ///
-/// * **Interval.** Every `interval` the thread sweeps each of its caches once, one after the other, in no particular
-///   order. A cache that comes in is first swept in the next round.
+/// * **Interval.** Every `interval` the thread sweeps each of its caches once, one after the other, in the
+///   order in which they were built. A cache that comes in is first swept in the next round.
 /// * **Life.** The thread starts with the first cache and ends with the last one, whichever handles of the janitor are
 ///   left. A cache leaves by [`stop_cleanup`](crate::Cache::stop_cleanup), or when its last handle is dropped; either
 ///   waits only for a sweep of that same cache, or, if it was the last cache, for the end of the thread.
@@ -109,8 +117,8 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    /// By the address of their work.
-    jobs: BTreeMap<usize, Arc<Job>>,
+    /// By the numbers of their work, and so in the order in which the caches were built.
+    jobs: BTreeMap<u64, Arc<Job>>,
     /// Whether there is a thread that will see what is added to the list.
     is_served: bool,
     /// The job whose sweep is under way.
@@ -124,6 +132,7 @@ struct State {
 }
 
 struct Job {
+    id: u64,
     work: Work,
     is_stopped: AtomicBool,
 }
@@ -134,6 +143,7 @@ pub struct Cleanup {
     janitor: Option<Janitor>,
     /// The builder's method that chose the janitor.
     field: &'static str,
+    id: u64,
     work: Work,
 }
 
@@ -192,7 +202,7 @@ impl Cleanup {
         field: &'static str,
         work: impl Fn(&dyn Fn() -> bool) + Send + Sync + 'static,
     ) -> Cleanup {
-        Cleanup { janitor, field, work: Arc::new(work) }
+        Cleanup { janitor, field, id: next_id(), work: Arc::new(work) }
     }
 
     /// Has the janitor do this work from now on, unless it does already.
@@ -204,7 +214,7 @@ impl Cleanup {
         let Some(janitor) = &self.janitor else {
             return Err(BuildError::new(self.field, "zero: it was built to have no janitor"));
         };
-        let joined = janitor.here_or_new().join(&self.work);
+        let joined = janitor.here_or_new().join(self.id, &self.work);
         joined.map_err(|error| BuildError::new(self.field, format!("no thread for the janitor: {error}")))
     }
 
@@ -222,7 +232,7 @@ impl Cleanup {
     fn stop_until(&self, end: Option<Instant>) -> bool {
         let Some(janitor) = &self.janitor else { return true };
         // In a child that was forked, nothing runs that was started before.
-        janitor.here().is_none_or(|shared| shared.leave(&self.work, end))
+        janitor.here().is_none_or(|shared| shared.leave(self.id, end))
     }
 }
 
@@ -238,11 +248,6 @@ impl fmt::Debug for Cleanup {
     }
 }
 
-/// What identifies work in the list.
-fn id(work: &Work) -> usize {
-    Arc::as_ptr(work).addr()
-}
-
 impl Job {
     fn is_stopped(&self) -> bool {
         // Ordering: Relaxed: it may be seen late; the lock orders everything that matters [stop-janitor].
@@ -252,8 +257,8 @@ impl Job {
 
 impl State {
     /// Whether nothing is left of this work: no sweep of it and, if there is no other, no thread.
-    fn has_left(&self, work: &Work) -> bool {
-        let is_swept = self.at_work.as_ref().is_some_and(|job| Arc::ptr_eq(&job.work, work) && job.is_stopped());
+    fn has_left(&self, id: u64) -> bool {
+        let is_swept = self.at_work.as_ref().is_some_and(|job| job.id == id && job.is_stopped());
         let is_empty = self.alive == 0 && !self.is_joining;
         !is_swept && (is_empty || !self.jobs.is_empty())
     }
@@ -301,7 +306,7 @@ impl Shared {
     }
 
     /// Adds work to the list, and sees to it that a thread serves it.
-    fn join(self: &Arc<Self>, work: &Work) -> io::Result<()> {
+    fn join(self: &Arc<Self>, id: u64, work: &Work) -> io::Result<()> {
         let mut state = self.lock();
         if !state.is_served {
             if state.alive == 0 && !state.is_joining {
@@ -313,9 +318,9 @@ impl Shared {
             state.alive += 1;
             state.is_served = true;
         }
-        state.jobs.entry(id(work)).or_insert_with(|| {
+        state.jobs.entry(id).or_insert_with(|| {
             let is_stopped = AtomicBool::new(false);
-            Arc::new(Job { work: work.clone(), is_stopped })
+            Arc::new(Job { id, work: work.clone(), is_stopped })
         });
         drop(state);
         // Who waits for an empty list's thread to be gone waits no more.
@@ -324,9 +329,9 @@ impl Shared {
     }
 
     /// Takes work from the list, and waits until nothing is left of it, or until `end`; false if something was left.
-    fn leave(&self, work: &Work, end: Option<Instant>) -> bool {
+    fn leave(&self, id: u64, end: Option<Instant>) -> bool {
         let mut state = self.lock();
-        if let Some(job) = state.jobs.remove(&id(work)) {
+        if let Some(job) = state.jobs.remove(&id) {
             job.is_stopped.store(true, Ordering::Relaxed);
         }
         if state.jobs.is_empty() {
@@ -335,7 +340,7 @@ impl Shared {
         let may_wait = may_wait();
         let mut is_time = !may_wait;
         // Ordering: the lock's [stop-janitor]: who finds that nothing is left finds all that the thread did.
-        while !state.has_left(work) {
+        while !state.has_left(id) {
             if is_time {
                 return false;
             }
@@ -413,7 +418,10 @@ impl Drop for Shared {
 
 impl Drop for Gone {
     fn drop(&mut self) {
-        self.0.lock().alive -= 1;
+        let mut state = self.0.lock();
+        state.alive -= 1;
+        debug_assert!(state.alive > 0 || state.jobs.is_empty(), "nobody serves the list");
+        drop(state);
         self.0.changed.notify_all();
     }
 }

@@ -105,6 +105,7 @@ fn each_thing_is_named_in_its_home_only() {
                 "stats.rs",
                 "store.rs",
                 "observe.rs",
+                "janitor.rs",
             ][..],
         ),
         ("crossbeam_epoch::", &["epoch.rs"]),

@@ -6,6 +6,7 @@
 pub mod counted;
 pub mod counting;
 pub mod fates;
+pub mod janitors;
 pub mod threads;
 
 use std::collections::HashMap;
