@@ -195,8 +195,22 @@ where
         self
     }
 
-    /// Calls `f` once for each entry that leaves, on the thread that removed it. A panic is contained and counted. `f` may use the
-    /// cache; hold it by a [`WeakCache`](crate::WeakCache) there, since a cache that its own callback owns is never dropped.
+    /// Calls `f` with the key and value of each entry that leaves, once, after it has left.
+    ///
+    /// `f` runs on the thread that removed the entry: that of a write, of a read that found it expired, of a sweep, or
+    /// the janitor's. It runs after the operation that removed the entry has unpinned, and before that operation
+    /// returns. A callback that removes other entries does not nest: those notices are delivered after it returns. A
+    /// panic is contained and counted.
+    ///
+    /// `f` may use the cache. Hold it by a [`WeakCache`](crate::WeakCache) there, since a cache that its own callback owns
+    /// is never dropped.
+    ///
+    /// # Deadlocks
+    ///
+    /// Dropping the last handle, and [`stop_cleanup`](Cache::stop_cleanup), wait for a callback that the janitor is
+    /// running. If that callback waits for a lock that the caller holds, neither goes on. So hold no lock that `f` takes,
+    /// or call [`stop_cleanup_within`](Cache::stop_cleanup_within) first. On a janitor's thread, as in `f` itself when the
+    /// janitor calls it, neither waits.
     pub fn on_removal(mut self, f: impl Fn(&K, &V, RemovalCause) + Send + Sync + 'static) -> Self {
         self.listener = Some(Box::new(move |entry, cause| f(entry.key(), entry.value(), cause)));
         self
@@ -293,7 +307,22 @@ impl MemStoreBuilder {
         self
     }
 
-    /// Calls `f` with token and data of each session that leaves, on the thread that removed it. A panic is contained and counted.
+    /// Calls `f` with the token and data of each session that leaves, once, after it has left.
+    ///
+    /// `f` runs on the thread that removed the session: that of a write, of a read that found it expired, of a sweep, or
+    /// the janitor's. It runs after the operation that removed the session has unpinned, and before that operation
+    /// returns. A callback that removes other sessions does not nest: those notices are delivered after it returns. A
+    /// panic is contained and counted.
+    ///
+    /// `f` may use the store. Hold it by a [`WeakMemStore`](crate::WeakMemStore) there, since a store that its own callback owns
+    /// is never dropped.
+    ///
+    /// # Deadlocks
+    ///
+    /// Dropping the last handle, and [`stop_cleanup`](MemStore::stop_cleanup), wait for a callback that the janitor is
+    /// running. If that callback waits for a lock that the caller holds, neither goes on. So hold no lock that `f` takes,
+    /// or call [`stop_cleanup_within`](MemStore::stop_cleanup_within) first. On a janitor's thread, as in `f` itself when the
+    /// janitor calls it, neither waits.
     pub fn on_removal(mut self, f: impl Fn(&[u8], &[u8], RemovalCause) + Send + Sync + 'static) -> Self {
         self.listener = Some(Box::new(move |record, cause| f(Record::token(record), Record::data(record), cause)));
         self

@@ -35,6 +35,15 @@ use crate::stats::{Count, Stats};
 /// User code (`Hash`, `Eq`, `Clone`, closures, callbacks) runs where a panic leaves the cache sound. Values are dropped some time after they
 /// left, on any thread.
 ///
+/// # Dropping
+///
+/// Dropping the last handle stops the janitor and waits for it, as [`stop_cleanup`](Self::stop_cleanup) does, and then
+/// drops the entries. So it must not be done with a lock held that a removal callback or a value's `Drop` takes:
+/// see [`stop_cleanup_within`](Self::stop_cleanup_within). On the thread of any janitor, as in a callback, it waits for
+/// nothing; if the janitor is sweeping this cache, it drops the entries when that sweep ends.
+///
+/// Each cache has a janitor thread of its own, unless it is built with a [`Janitor`](crate::Janitor) that many share.
+///
 /// # Examples
 ///
 /// ```

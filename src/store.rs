@@ -33,6 +33,14 @@ use crate::sync::TINY;
 /// Finds and saves are lock-free, a session is never returned at or after its expiry, and a janitor thread frees what has expired without ever
 /// scanning the rest. Expiries are given as wall-clock time and kept on the monotonic clock: setting the wall clock later moves none.
 ///
+/// # Dropping
+///
+/// Dropping the last handle stops the janitor and waits for it, as [`stop_cleanup`](Self::stop_cleanup) does, and then
+/// drops the sessions. So it must not be done with a lock held that a removal callback takes: see [`stop_cleanup_within`](Self::stop_cleanup_within). On the thread of any janitor, as in a callback, it waits for
+/// nothing; if the janitor is sweeping this store, it drops the sessions when that sweep ends.
+///
+/// Each store has a janitor thread of its own, unless it is built with a [`Janitor`](crate::Janitor) that many share.
+///
 /// # Examples
 ///
 /// ```

@@ -621,3 +621,43 @@ fn caches_as_values() {
         ledger.settles_at(0);
     });
 }
+
+/// Dropped as its thread ends, after it was let go.
+struct AtTheEnd(std::cell::OnceCell<Box<dyn Fn()>>);
+
+impl Drop for AtTheEnd {
+    fn drop(&mut self) {
+        if let Some(pass) = self.0.get() {
+            pass();
+        }
+    }
+}
+
+thread_local! {
+    static AT_THE_END: AtTheEnd = const { AtTheEnd(std::cell::OnceCell::new()) };
+}
+
+/// Catches a stop whose limit does not hold while the thread drops its locals, among them the user's, or which says that it is gone before.
+#[test]
+fn a_limit_holds_while_the_thread_drops_its_locals() {
+    let _alone = alone();
+    within_a_minute(|| {
+        let (pass, has_entered, release) = gate();
+        let pass = Arc::new(pass);
+        let callback = move |_: &u64, _: &(), _| {
+            let pass = pass.clone();
+            AT_THE_END.with(|end| drop(end.0.set(Box::new(move || pass()))));
+        };
+        let cache = Cache::builder().cleanup_interval(OFTEN).on_removal(callback).build().expect("valid");
+        cache.insert_with_ttl(1, (), Duration::from_millis(1));
+        assert!(eventually(|| cache.is_empty()));
+        assert!(!cache.stop_cleanup_within(OFTEN) || has_entered.try_recv().is_err());
+        has_entered.recv().expect("the thread ends");
+        let start = Instant::now();
+        assert!(!cache.stop_cleanup_within(Duration::from_millis(50)), "it is not gone");
+        assert!(start.elapsed() < seconds(10));
+        release.send(()).expect("the destructor waits");
+        cache.stop_cleanup();
+        assert_eq!(janitors(), 0);
+    });
+}
