@@ -557,6 +557,9 @@ fn a_janitor_is_started_again() {
     });
 }
 
+/// A handle that a callback drops.
+type Handle = Cache<u64, Counted>;
+
 /// Catches a janitor that joins another, which may join it: each drops the other's last handle, in a callback.
 #[test]
 fn two_janitors_that_drop_each_others_cache() {
@@ -564,7 +567,7 @@ fn two_janitors_that_drop_each_others_cache() {
     within_a_minute(|| {
         for _ in 0..20 {
             let ledger = Ledger::new();
-            let handles: [Slot<Mutex<Option<Cache<u64, Counted>>>>; 2] = Default::default();
+            let handles: [Slot<Mutex<Option<Handle>>>; 2] = Default::default();
             let both = Arc::new(std::sync::Barrier::new(2));
             for own in 0..2 {
                 let (other, both) = (handles[1 - own].clone(), both.clone());

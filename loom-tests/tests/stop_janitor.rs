@@ -69,17 +69,20 @@ fn stop_against_work() {
 /// A stop with a limit, which may pass at any moment: true if the thread is gone. It is, in time, after a stop without one.
 #[test]
 fn limit_against_work() {
-    Model::new("limit_against_work").explore(&[(true, 0), (true, 2), (false, 0), (false, 1), (false, 2)], || {
-        let value = Arc::new(Value::new(0));
-        let cleanup = cleanup(&janitor(), &value);
-        let is_gone = cleanup.stop_within(INTERVAL);
-        // Nothing orders this look but the answer: loom tells of a race if that is not true.
-        let seen = is_gone.then(|| value.get());
-        cleanup.stop();
-        let end = value.get();
-        assert!(seen.is_none_or(|seen| seen == end), "worked on after a stop");
-        (is_gone, end)
-    });
+    Model::new("limit_against_work").rmw(5).explore(
+        &[(true, 0), (true, 2), (false, 0), (false, 1), (false, 2)],
+        || {
+            let value = Arc::new(Value::new(0));
+            let cleanup = cleanup(&janitor(), &value);
+            let is_gone = cleanup.stop_within(INTERVAL);
+            // Nothing orders this look but the answer: loom tells of a race if that is not true.
+            let seen = is_gone.then(|| value.get());
+            cleanup.stop();
+            let end = value.get();
+            assert!(seen.is_none_or(|seen| seen == end), "worked on after a stop");
+            (is_gone, end)
+        },
+    );
 }
 
 /// Two caches of one janitor leave it: the first finds its own sweep ended, and the second the thread gone.
@@ -102,7 +105,7 @@ fn two_leave() {
 /// One of two caches leaves a janitor, and finds its own sweep ended, though the thread goes on.
 #[test]
 fn one_leaves() {
-    Model::new("one_leaves").explore(&[(0, 0), (1, 0), (2, 0), (0, 2), (2, 1), (2, 2)], || {
+    Model::new("one_leaves").rmw(5).explore(&[(0, 0), (1, 0), (2, 0), (0, 2), (2, 1), (2, 2)], || {
         let values = [(); 2].map(|()| Arc::new(Value::new(0)));
         let janitor = janitor();
         let cleanups = values.each_ref().map(|value| cleanup(&janitor, value));
@@ -160,7 +163,7 @@ type Handles = Rc<([Cell<Option<Numbers>>; 2], loom::sync::atomic::AtomicUsize)>
 /// Sweeps by hand and by the janitor, beside the drop of a handle: the last one stops the janitor, and frees all.
 #[test]
 fn drop_against_sweep() {
-    Model::new("drop_against_sweep").plain(5).rmw(3).explore(&[1, 0], || {
+    Model::new("drop_against_sweep").plain(4).rmw(3).explore(&[1, 0], || {
         let (cache, expired, _) = watched();
         let weak = cache.downgrade();
         // A step before each drop, of which loom sees nothing by itself: so that either is the last.
@@ -190,7 +193,7 @@ fn drop_against_sweep() {
 /// A stop beside one by a callback on the janitor's own thread, which waits for nobody.
 #[test]
 fn stop_against_stop_by_a_callback() {
-    Model::new("stop_against_stop_by_a_callback").rmw(4).explore(&[0, 1], || {
+    Model::new("stop_against_stop_by_a_callback").plain(6).rmw(4).explore(&[0, 1], || {
         let (cache, expired, stopped) = watched();
         assert!(stopped.set(cache.downgrade()).is_ok());
         cache.stop_cleanup();
@@ -204,7 +207,7 @@ fn stop_against_stop_by_a_callback() {
 /// The last handle is dropped by a callback on the janitor's own thread, or by this one.
 #[test]
 fn drop_against_drop_by_a_callback() {
-    Model::new("drop_against_drop_by_a_callback").rmw(4).explore(&[true, false], || {
+    Model::new("drop_against_drop_by_a_callback").plain(6).rmw(4).explore(&[true, false], || {
         let gone = Arc::new(Gone::default());
         let (clock, weak) = (ManualClock::new(), Arc::<OnceLock<WeakMemStore>>::default());
         let by_callback = Arc::<AtomicBool>::default();
