@@ -105,7 +105,7 @@ fn two_leave() {
 /// One of two caches leaves a janitor, and finds its own sweep ended, though the thread goes on.
 #[test]
 fn one_leaves() {
-    Model::new("one_leaves").rmw(5).explore(&[(0, 0), (1, 0), (2, 0), (0, 2), (2, 1), (2, 2)], || {
+    Model::new("one_leaves").plain(5).rmw(5).explore(&[(0, 0), (1, 0), (2, 0), (0, 2), (2, 1), (2, 2)], || {
         let values = [(); 2].map(|()| Arc::new(Value::new(0)));
         let janitor = janitor();
         let cleanups = values.each_ref().map(|value| cleanup(&janitor, value));
