@@ -12,7 +12,7 @@ use crate::clock::{Clock, Time};
 use crate::engine::{Engine, Listener, RemovalCause};
 use crate::error::BuildError;
 use crate::expiry::Timed;
-use crate::janitor::Janitor;
+use crate::janitor::{Cleanup, Janitor};
 use crate::map::{Entry, Record};
 use crate::stats::Counters;
 use crate::store::{MemStore, StoreCore};
@@ -21,7 +21,8 @@ const CLEANUP_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What both builders configure.
 struct Config {
-    cleanup_interval: Duration,
+    cleanup_interval: Option<Duration>,
+    janitor: Option<Janitor>,
     capacity: usize,
     time: Option<Time>,
     counting: bool,
@@ -33,7 +34,8 @@ struct Config {
 impl Default for Config {
     fn default() -> Self {
         Config {
-            cleanup_interval: CLEANUP_INTERVAL,
+            cleanup_interval: None,
+            janitor: None,
             capacity: 0,
             time: None,
             counting: true,
@@ -45,6 +47,21 @@ impl Default for Config {
 }
 
 impl Config {
+    fn janitor(&self) -> Result<Chosen, BuildError> {
+        if let Some(janitor) = &self.janitor {
+            if self.cleanup_interval.is_some() {
+                return Err(BuildError::new(
+                    "cleanup_interval",
+                    "set beside `janitor`, which has an interval of its own",
+                ));
+            }
+            return Ok(Chosen { janitor: Some(janitor.clone()), field: "janitor" });
+        }
+        let interval = self.cleanup_interval.unwrap_or(CLEANUP_INTERVAL);
+        let janitor = if interval.is_zero() { None } else { Some(Janitor::new(interval)?) };
+        Ok(Chosen { janitor, field: "cleanup_interval" })
+    }
+
     fn engine<N: Timed>(self, listener: Option<Listener<N>>) -> Result<Engine<N>, BuildError> {
         // Asked of the allocator first, since making the table would abort where there is no room.
         if Vec::<u8>::new().try_reserve_exact(Engine::<N>::table_bytes(self.capacity)).is_err() {
@@ -59,19 +76,31 @@ impl Config {
     }
 }
 
-/// Starts the janitor of an engine's owner, unless the interval is zero.
-fn start_janitor<C: Send + Sync + 'static>(
-    interval: Duration,
-    core: &Arc<C>,
-    sweep: fn(&C, &dyn Fn() -> bool),
-) -> Result<Option<Janitor>, BuildError> {
-    if interval.is_zero() {
-        return Ok(None);
+/// Which janitor was chosen, and by which method of the builder.
+struct Chosen {
+    janitor: Option<Janitor>,
+    field: &'static str,
+}
+
+impl Chosen {
+    /// Has the janitor clean up after the owner of an engine. It does not keep it alive.
+    fn start<C: Send + Sync + 'static>(
+        self,
+        core: &Arc<C>,
+        sweep: fn(&C, &dyn Fn() -> bool),
+    ) -> Result<Cleanup, BuildError> {
+        let core = Arc::downgrade(core);
+        let has_janitor = self.janitor.is_some();
+        let cleanup = Cleanup::new(self.janitor, self.field, move |go_on| {
+            if let Some(core) = core.upgrade() {
+                sweep(&core, go_on);
+            }
+        });
+        if has_janitor {
+            cleanup.start()?;
+        }
+        Ok(cleanup)
     }
-    let core = core.clone();
-    Janitor::start(interval, move |go_on| sweep(&core, go_on))
-        .map(Some)
-        .map_err(|error| BuildError::new("cleanup_interval", format!("no thread for the janitor: {error}")))
 }
 
 /// Configures a [`Cache`]. Made by [`Cache::builder`].
@@ -104,6 +133,7 @@ impl<K, V, S> fmt::Debug for Builder<K, V, S> {
             .field("time_to_live", &self.time_to_live)
             .field("time_to_idle", &self.time_to_idle)
             .field("cleanup_interval", &self.config.cleanup_interval)
+            .field("janitor", &self.config.janitor)
             .field("capacity", &self.config.capacity)
             .finish_non_exhaustive()
     }
@@ -144,11 +174,24 @@ where
         self
     }
 
-    /// How often the janitor removes what has expired: one second unless told otherwise, at least a millisecond. Zero starts no thread:
-    /// [`Cache::sweep`] is then the caller's. Without a removal callback the janitor may leave an entry for longer:
-    /// see [`prompt_expiry`](Self::prompt_expiry).
+    /// Sets how often the cache's own janitor thread removes what has expired: one second by default, at least a
+    /// millisecond. Zero starts no thread, and leaves it to the caller to call [`Cache::sweep`].
+    /// Without a removal callback the janitor may leave an entry for longer: see
+    /// [`prompt_expiry`](Self::prompt_expiry).
+    ///
+    /// Each cache has a thread of its own by default, so that 100 caches have 100 threads; [`janitor`](Self::janitor) has
+    /// them share one.
     pub fn cleanup_interval(mut self, interval: Duration) -> Self {
-        self.config.cleanup_interval = interval;
+        self.config.cleanup_interval = Some(interval);
+        self
+    }
+
+    /// Has a janitor that others use too remove what has expired, at its own interval, in place of a thread of the
+    /// cache's own. See [`Janitor`].
+    ///
+    /// [`build`](Self::build) refuses it beside a [`cleanup_interval`](Self::cleanup_interval).
+    pub fn janitor(mut self, janitor: &Janitor) -> Self {
+        self.config.janitor = Some(janitor.clone());
         self
     }
 
@@ -158,10 +201,23 @@ where
         self
     }
 
-    /// Calls `f` once for each entry that leaves, on the thread that removed it. An entry that expires leaves within
-    /// one [`cleanup_interval`](Self::cleanup_interval), and the time that the sweep takes. A panic is contained and
-    /// counted. `f` may use the
-    /// cache; hold it by a [`WeakCache`](crate::WeakCache) there, since a cache that its own callback owns is never dropped.
+    /// Calls `f` with the key and value of each entry that leaves, once, after it has left. An entry that
+    /// expires leaves within one [`cleanup_interval`](Self::cleanup_interval), and the time that the sweep takes.
+    ///
+    /// `f` runs on the thread that removed the entry: that of a write, of a read that found it expired, of a sweep, or
+    /// the janitor's. It runs after the operation that removed the entry has unpinned, and before that operation
+    /// returns. A callback that removes other entries does not nest: those notices are delivered after it returns. A
+    /// panic is contained and counted.
+    ///
+    /// `f` may use the cache. Hold it by a [`WeakCache`](crate::WeakCache) there, since a cache that its own callback owns
+    /// is never dropped.
+    ///
+    /// # Deadlocks
+    ///
+    /// Dropping the last handle, and [`stop_cleanup`](Cache::stop_cleanup), wait for a callback that the janitor is
+    /// running. If that callback waits for a lock that the caller holds, neither goes on. So hold no lock that `f` takes,
+    /// or call [`stop_cleanup_within`](Cache::stop_cleanup_within) first. On a janitor's thread, as in `f` itself when the
+    /// janitor calls it, neither waits.
     pub fn on_removal(mut self, f: impl Fn(&K, &V, RemovalCause) + Send + Sync + 'static) -> Self {
         self.listener = Some(Box::new(move |entry, cause| f(entry.key(), entry.value(), cause)));
         self
@@ -217,7 +273,8 @@ where
     ///
     /// # Errors
     ///
-    /// A value makes no sense (the error names it), or the system gives no thread for the janitor.
+    /// A value makes no sense, or two exclude each other (the error names it), or the system gives no thread for the
+    /// janitor.
     pub fn build(self) -> Result<Cache<K, V, S>, BuildError> {
         let zero = |duration: Option<Duration>| duration.is_some_and(|duration| duration.is_zero());
         if zero(self.time_to_live) {
@@ -226,14 +283,12 @@ where
         if zero(self.time_to_idle) {
             return Err(BuildError::new("time_to_idle", "zero: every entry would be dead on arrival"));
         }
-        let interval = self.config.cleanup_interval;
+        let janitor = self.config.janitor()?;
         let engine = self.config.engine(self.listener)?;
         let core = Core::new(engine, self.hasher, self.time_to_live, self.time_to_idle);
         let core = Arc::new(core);
-        let janitor = start_janitor(interval, &core, |core, go_on| {
-            core.sweep_due(go_on);
-        })?;
-        Ok(Cache::from_parts(core, janitor))
+        let cleanup = janitor.start(&core, |core, go_on| core.sweep_due(go_on))?;
+        Ok(Cache::from_parts(core, cleanup))
     }
 }
 
@@ -249,17 +304,29 @@ impl fmt::Debug for MemStoreBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("MemStoreBuilder")
             .field("cleanup_interval", &self.config.cleanup_interval)
+            .field("janitor", &self.config.janitor)
             .field("capacity", &self.config.capacity)
             .finish_non_exhaustive()
     }
 }
 
 impl MemStoreBuilder {
-    /// How often the janitor removes what has expired: one second unless told otherwise, at least a millisecond. Zero starts no thread.
-    /// Without a removal callback the janitor may leave a session for longer: see
-    /// [`prompt_expiry`](Self::prompt_expiry).
+    /// Sets how often the store's own janitor thread removes what has expired: one second by default, at least a
+    /// millisecond. Zero starts no thread. Without a removal callback the janitor may leave a session for
+    /// longer: see [`prompt_expiry`](Self::prompt_expiry).
+    ///
+    /// Each store has a thread of its own by default; [`janitor`](Self::janitor) has many share one.
     pub fn cleanup_interval(mut self, interval: Duration) -> Self {
-        self.config.cleanup_interval = interval;
+        self.config.cleanup_interval = Some(interval);
+        self
+    }
+
+    /// Has a janitor that others use too remove what has expired, at its own interval, in place of a thread of the
+    /// store's own. See [`Janitor`].
+    ///
+    /// [`build`](Self::build) refuses it beside a [`cleanup_interval`](Self::cleanup_interval).
+    pub fn janitor(mut self, janitor: &Janitor) -> Self {
+        self.config.janitor = Some(janitor.clone());
         self
     }
 
@@ -269,9 +336,23 @@ impl MemStoreBuilder {
         self
     }
 
-    /// Calls `f` with token and data of each session that leaves, on the thread that removed it. A session that
-    /// expires leaves within one [`cleanup_interval`](Self::cleanup_interval), and the time that the sweep takes. A
+    /// Calls `f` with the token and data of each session that leaves, once, after it has left. A session that
+    /// expires leaves within one [`cleanup_interval`](Self::cleanup_interval), and the time that the sweep takes.
+    ///
+    /// `f` runs on the thread that removed the session: that of a write, of a read that found it expired, of a sweep, or
+    /// the janitor's. It runs after the operation that removed the session has unpinned, and before that operation
+    /// returns. A callback that removes other sessions does not nest: those notices are delivered after it returns. A
     /// panic is contained and counted.
+    ///
+    /// `f` may use the store. Hold it by a [`WeakMemStore`](crate::WeakMemStore) there, since a store that its own callback owns
+    /// is never dropped.
+    ///
+    /// # Deadlocks
+    ///
+    /// Dropping the last handle, and [`stop_cleanup`](MemStore::stop_cleanup), wait for a callback that the janitor is
+    /// running. If that callback waits for a lock that the caller holds, neither goes on. So hold no lock that `f` takes,
+    /// or call [`stop_cleanup_within`](MemStore::stop_cleanup_within) first. On a janitor's thread, as in `f` itself when the
+    /// janitor calls it, neither waits.
     pub fn on_removal(mut self, f: impl Fn(&[u8], &[u8], RemovalCause) + Send + Sync + 'static) -> Self {
         self.listener = Some(Box::new(move |record, cause| f(Record::token(record), Record::data(record), cause)));
         self
@@ -319,13 +400,12 @@ impl MemStoreBuilder {
     ///
     /// # Errors
     ///
-    /// A value makes no sense (the error names it), or the system gives no thread for the janitor.
+    /// A value makes no sense, or two exclude each other (the error names it), or the system gives no thread for the
+    /// janitor.
     pub fn build(self) -> Result<MemStore, BuildError> {
-        let interval = self.config.cleanup_interval;
+        let janitor = self.config.janitor()?;
         let core = Arc::new(StoreCore::new(self.config.engine(self.listener)?));
-        let janitor = start_janitor(interval, &core, |core, go_on| {
-            core.sweep_due(go_on);
-        })?;
-        Ok(MemStore::from_parts(core, janitor))
+        let cleanup = janitor.start(&core, |core, go_on| core.sweep_due(go_on))?;
+        Ok(MemStore::from_parts(core, cleanup))
     }
 }

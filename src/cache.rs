@@ -18,9 +18,10 @@ pub(crate) use self::core::Core;
 pub use self::views::{Pinned, WeakCache};
 use crate::builder::Builder;
 use crate::engine::{RemovalCause, Step, VISIT, Written};
+use crate::error::BuildError;
 use crate::expiry::NEVER;
 use crate::integer::Integer;
-use crate::janitor::Janitor;
+use crate::janitor::Cleanup;
 use crate::loading::Part;
 use crate::map::{Entry, Owned};
 use crate::reclaim::{self, Ref};
@@ -33,6 +34,15 @@ use crate::stats::{Count, Stats};
 ///
 /// User code (`Hash`, `Eq`, `Clone`, closures, callbacks) runs where a panic leaves the cache sound. Values are dropped some time after they
 /// left, on any thread.
+///
+/// # Dropping
+///
+/// Dropping the last handle stops the janitor and waits for it, as [`stop_cleanup`](Self::stop_cleanup) does, and then
+/// drops the entries. So it must not be done with a lock held that a removal callback or a value's `Drop` takes:
+/// see [`stop_cleanup_within`](Self::stop_cleanup_within). On the thread of any janitor, as in a callback, it waits for
+/// nothing; if the janitor is sweeping this cache, it drops the entries when that sweep ends.
+///
+/// Each cache has a janitor thread of its own, unless it is built with a [`Janitor`](crate::Janitor) that many share.
 ///
 /// # Examples
 ///
@@ -52,8 +62,8 @@ where
     K: Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
-    // Dropped first: the janitor is gone before the entries are.
-    janitor: Arc<Option<Janitor>>,
+    // Dropped first: where it may wait, no sweep is under way when the entries are dropped.
+    cleanup: Arc<Cleanup>,
     core: Arc<Core<K, V, S>>,
 }
 
@@ -128,8 +138,8 @@ where
     V: Send + Sync + 'static,
     S: BuildHasher,
 {
-    pub(crate) fn from_parts(core: Arc<Core<K, V, S>>, janitor: Option<Janitor>) -> Self {
-        Cache { janitor: Arc::new(janitor), core }
+    pub(crate) fn from_parts(core: Arc<Core<K, V, S>>, cleanup: Cleanup) -> Self {
+        Cache { cleanup: Arc::new(cleanup), core }
     }
 
     /// Inserts or replaces, with the default time to live. True if the key had no live entry.
@@ -636,11 +646,77 @@ where
         reclaim::flush();
     }
 
-    /// Stops the janitor and returns when its thread is gone (from a callback on that thread: at once). Idempotent; the cache works on.
+    /// Stops the janitor from sweeping this cache, and waits until a sweep under way has ended, which takes one batch of it,
+    /// and until its thread is gone. Of a shared [`Janitor`](crate::Janitor), the thread goes on if it has other caches.
+    /// Idempotent; the cache works on, and [`start_cleanup`](Self::start_cleanup) has it swept again.
+    ///
+    /// It waits for a removal callback that the janitor is running, so it must not be called with a lock held that the
+    /// callback takes: see [`stop_cleanup_within`](Self::stop_cleanup_within). On the thread of any janitor, as in a
+    /// callback or a `Drop` that it runs, it waits for nothing, and the sweep ends after it has returned.
     pub fn stop_cleanup(&self) {
-        if let Some(janitor) = &*self.janitor {
-            janitor.stop();
-        }
+        self.cleanup.stop();
+    }
+
+    /// Stops the janitor, as [`stop_cleanup`](Self::stop_cleanup) does, but waits no longer than `limit`. True if its
+    /// sweep has ended and its thread is gone; false if a callback still runs, say. Either way no other sweep begins, and
+    /// the cache works on.
+    ///
+    /// # Examples
+    ///
+    /// Dropping the last handle while a lock is held that the callback takes would hang. With a limit, the lock can be
+    /// given up if it must be:
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    /// use std::time::Duration;
+    /// use fleeting::Cache;
+    ///
+    /// let log = Arc::new(Mutex::new(Vec::new()));
+    /// let writes = log.clone();
+    /// let cache: Cache<u64, u64> =
+    ///     Cache::builder().on_removal(move |key, _, _| writes.lock().unwrap().push(*key)).build()?;
+    ///
+    /// let guard = log.lock().unwrap();
+    /// let is_stopped = cache.stop_cleanup_within(Duration::from_millis(100));
+    /// if !is_stopped {
+    ///     drop(guard); // A callback may wait for it.
+    /// }
+    /// drop(cache);
+    /// # Ok::<(), fleeting::BuildError>(())
+    /// ```
+    pub fn stop_cleanup_within(&self, limit: Duration) -> bool {
+        self.cleanup.stop_within(limit)
+    }
+
+    /// Starts the janitor again, unless it runs: after [`stop_cleanup`](Self::stop_cleanup), and in a child process that
+    /// was made by `fork`, which inherits the cache but no thread.
+    ///
+    /// # Forks
+    ///
+    /// The child has a copy of all entries, of which nothing is shared with the parent. They expire on time, and every
+    /// operation works, but nothing is swept until this is called. Dropping the last handle stops nothing and waits for
+    /// nothing. What other threads of the parent were in the middle of never ends in the child: if one was in an operation
+    /// of a cache, the child frees no removed entry from then on; if it was the janitor, the child never drops the
+    /// entries of that cache. So fork while the other threads are idle, or, better, before there are any.
+    ///
+    /// # Errors
+    ///
+    /// The cache was built with a `cleanup_interval` of zero, or the system gives no thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use fleeting::Cache;
+    ///
+    /// let cache: Cache<u64, u64> = Cache::builder().cleanup_interval(Duration::from_secs(5)).build()?;
+    /// cache.stop_cleanup();
+    /// // Or here, in a child process that was forked:
+    /// cache.start_cleanup()?;
+    /// # Ok::<(), fleeting::BuildError>(())
+    /// ```
+    pub fn start_cleanup(&self) -> Result<(), BuildError> {
+        self.cleanup.start()
     }
 
     /// What the cache has done and holds.
@@ -656,7 +732,7 @@ where
 
     /// A handle that does not keep the cache alive.
     pub fn downgrade(&self) -> WeakCache<K, V, S> {
-        WeakCache::new(&self.janitor, &self.core)
+        WeakCache::new(&self.cleanup, &self.core)
     }
 }
 
@@ -666,7 +742,7 @@ where
     V: Send + Sync + 'static,
 {
     fn clone(&self) -> Self {
-        Cache { janitor: self.janitor.clone(), core: self.core.clone() }
+        Cache { cleanup: self.cleanup.clone(), core: self.core.clone() }
     }
 }
 

@@ -15,7 +15,7 @@ impl BuildError {
         BuildError { field, reason: reason.into() }
     }
 
-    /// The builder's method whose value was refused.
+    /// The builder's method, or the argument, whose value was refused.
     pub fn field(&self) -> &str {
         self.field
     }

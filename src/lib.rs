@@ -112,6 +112,7 @@ pub use self::{
     engine::RemovalCause,
     error::{BuildError, Conflict, TokenTaken, TooLong},
     integer::Integer,
+    janitor::Janitor,
     stats::Stats,
     store::{MemStore, SessionData, Token, Version, WeakMemStore},
 };

@@ -24,9 +24,9 @@ use ahash::RandomState;
 
 use crate::builder::MemStoreBuilder;
 use crate::engine::{Engine, Operation, RemovalCause, Step, VISIT, Written, spread};
-use crate::error::{Conflict, TokenTaken, TooLong};
+use crate::error::{BuildError, Conflict, TokenTaken, TooLong};
 use crate::expiry::DEAD;
-use crate::janitor::Janitor;
+use crate::janitor::Cleanup;
 use crate::map::{Node, Owned, Record, Shared};
 use crate::reclaim::{self, Ref};
 use crate::stats::{Count, Stats};
@@ -36,6 +36,14 @@ use crate::sync::TINY;
 ///
 /// Finds and saves are lock-free, a session is never returned at or after its expiry, and a janitor thread frees what has expired without ever
 /// scanning the rest. Expiries are given as wall-clock time and kept on the monotonic clock: setting the wall clock later moves none.
+///
+/// # Dropping
+///
+/// Dropping the last handle stops the janitor and waits for it, as [`stop_cleanup`](Self::stop_cleanup) does, and then
+/// drops the sessions. So it must not be done with a lock held that a removal callback takes: see [`stop_cleanup_within`](Self::stop_cleanup_within). On the thread of any janitor, as in a callback, it waits for
+/// nothing; if the janitor is sweeping this store, it drops the sessions when that sweep ends.
+///
+/// Each store has a janitor thread of its own, unless it is built with a [`Janitor`](crate::Janitor) that many share.
 ///
 /// # Examples
 ///
@@ -54,15 +62,15 @@ use crate::sync::TINY;
 /// ```
 #[derive(Clone)]
 pub struct MemStore {
-    // Dropped first: the janitor is gone before the sessions are.
-    janitor: Arc<Option<Janitor>>,
+    // Dropped first: where it may wait, no sweep is under way when the sessions are dropped.
+    cleanup: Arc<Cleanup>,
     core: Arc<StoreCore>,
 }
 
 /// Does not keep the store alive: for removal callbacks and the like.
 #[derive(Clone)]
 pub struct WeakMemStore {
-    janitor: Weak<Option<Janitor>>,
+    cleanup: Weak<Cleanup>,
     core: Weak<StoreCore>,
 }
 
@@ -194,8 +202,8 @@ impl MemStore {
         MemStoreBuilder::default()
     }
 
-    pub(crate) fn from_parts(core: Arc<StoreCore>, janitor: Option<Janitor>) -> MemStore {
-        MemStore { janitor: Arc::new(janitor), core }
+    pub(crate) fn from_parts(core: Arc<StoreCore>, cleanup: Cleanup) -> MemStore {
+        MemStore { cleanup: Arc::new(cleanup), core }
     }
 
     /// The data of a live session.
@@ -571,11 +579,76 @@ impl MemStore {
         reclaim::flush();
     }
 
-    /// Stops the janitor and returns when its thread is gone (from a callback on that thread: at once). Idempotent; the store works on.
+    /// Stops the janitor from sweeping this store, and waits until a sweep under way has ended, which takes one batch of it,
+    /// and until its thread is gone. Of a shared [`Janitor`](crate::Janitor), the thread goes on if it has other caches.
+    /// Idempotent; the store works on, and [`start_cleanup`](Self::start_cleanup) has it swept again.
+    ///
+    /// It waits for a removal callback that the janitor is running, so it must not be called with a lock held that the
+    /// callback takes: see [`stop_cleanup_within`](Self::stop_cleanup_within). On the thread of any janitor, as in a
+    /// callback or a `Drop` that it runs, it waits for nothing, and the sweep ends after it has returned.
     pub fn stop_cleanup(&self) {
-        if let Some(janitor) = &*self.janitor {
-            janitor.stop();
-        }
+        self.cleanup.stop();
+    }
+
+    /// Stops the janitor, as [`stop_cleanup`](Self::stop_cleanup) does, but waits no longer than `limit`. True if its
+    /// sweep has ended and its thread is gone; false if a callback still runs, say. Either way no other sweep begins, and
+    /// the store works on.
+    ///
+    /// # Examples
+    ///
+    /// Dropping the last handle while a lock is held that the callback takes would hang. With a limit, the lock can be
+    /// given up if it must be:
+    ///
+    /// ```
+    /// use std::sync::{Arc, Mutex};
+    /// use std::time::Duration;
+    /// use fleeting::MemStore;
+    ///
+    /// let log = Arc::new(Mutex::new(Vec::new()));
+    /// let writes = log.clone();
+    /// let store = MemStore::builder().on_removal(move |token, _, _| writes.lock().unwrap().push(token.to_vec())).build()?;
+    ///
+    /// let guard = log.lock().unwrap();
+    /// let is_stopped = store.stop_cleanup_within(Duration::from_millis(100));
+    /// if !is_stopped {
+    ///     drop(guard); // A callback may wait for it.
+    /// }
+    /// drop(store);
+    /// # Ok::<(), fleeting::BuildError>(())
+    /// ```
+    pub fn stop_cleanup_within(&self, limit: Duration) -> bool {
+        self.cleanup.stop_within(limit)
+    }
+
+    /// Starts the janitor again, unless it runs: after [`stop_cleanup`](Self::stop_cleanup), and in a child process that
+    /// was made by `fork`, which inherits the store but no thread.
+    ///
+    /// # Forks
+    ///
+    /// The child has a copy of all entries, of which nothing is shared with the parent. They expire on time, and every
+    /// operation works, but nothing is swept until this is called. Dropping the last handle stops nothing and waits for
+    /// nothing. What other threads of the parent were in the middle of never ends in the child: if one was in an operation
+    /// of a cache, the child frees no removed entry from then on; if it was the janitor, the child never drops the
+    /// entries of that cache. So fork while the other threads are idle, or, better, before there are any.
+    ///
+    /// # Errors
+    ///
+    /// The store was built with a `cleanup_interval` of zero, or the system gives no thread.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use fleeting::MemStore;
+    ///
+    /// let store = MemStore::new(Duration::from_secs(5));
+    /// store.stop_cleanup();
+    /// // Or here, in a child process that was forked:
+    /// store.start_cleanup()?;
+    /// # Ok::<(), fleeting::BuildError>(())
+    /// ```
+    pub fn start_cleanup(&self) -> Result<(), BuildError> {
+        self.cleanup.start()
     }
 
     /// What the store has done and holds.
@@ -591,14 +664,14 @@ impl MemStore {
 
     /// A handle that does not keep the store alive.
     pub fn downgrade(&self) -> WeakMemStore {
-        WeakMemStore { janitor: Arc::downgrade(&self.janitor), core: Arc::downgrade(&self.core) }
+        WeakMemStore { cleanup: Arc::downgrade(&self.cleanup), core: Arc::downgrade(&self.core) }
     }
 }
 
 impl WeakMemStore {
     /// The store, if a handle to it is left.
     pub fn upgrade(&self) -> Option<MemStore> {
-        Some(MemStore { janitor: self.janitor.upgrade()?, core: self.core.upgrade()? })
+        Some(MemStore { cleanup: self.cleanup.upgrade()?, core: self.core.upgrade()? })
     }
 }
 

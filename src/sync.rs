@@ -26,24 +26,29 @@ pub use self::checked::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize, fence as 
 
 #[cfg(not(any(loom, shuttle)))]
 pub use std::{
-    sync::{Condvar, Mutex},
+    sync::{Condvar, Mutex, MutexGuard},
     thread, thread_local,
 };
 
 #[cfg(loom)]
 pub use loom::{
-    sync::{Condvar, Mutex},
+    sync::{Condvar, Mutex, MutexGuard},
     thread, thread_local,
 };
 
 #[cfg(shuttle)]
 pub use shuttle::{
-    sync::{Condvar, Mutex},
+    sync::{Condvar, Mutex, MutexGuard},
     thread, thread_local,
 };
 
 /// Whether tables, chunks and hints are as small as they can be.
 pub const TINY: bool = cfg!(any(loom, shuttle, fleeting_tiny));
+
+/// The process that runs this. Where nothing forks (outside Unix), all are the same.
+pub fn process() -> u32 {
+    if cfg!(unix) { std::process::id() } else { 0 }
+}
 
 /// A fence behind a read-modify-write of this thread's (a compare-exchange that failed will do), which it orders before all that follows.
 ///

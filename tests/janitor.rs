@@ -1,65 +1,24 @@
 //! The janitor thread itself. The only test file in which time passes by itself: it waits by polling, with a limit.
 //!
-//! Threads are counted by name in `/proc`, so the tests of this file run one at a time: see [`alone`].
+//! Threads are counted by name in `/proc`, so the tests of this file run one at a time: see [`alone`](common::janitors::alone).
 
 #![cfg(target_os = "linux")]
 
 mod common;
 
-use std::fs;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::mpsc;
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::thread;
 use std::time::{Duration, Instant, SystemTime};
 
-use common::counted::Ledger;
-use common::{lock, provoke, quieten_provoked_panics, seconds, within_a_minute};
+use common::counted::{Counted, Ledger};
+use common::janitors::{alone, eventually, janitors};
+use common::{lock, provoke, seconds, within_a_minute};
 use fleeting::{Cache, ManualClock, MemStore, WeakCache};
 
 const OFTEN: Duration = Duration::from_millis(5);
 const RARELY: Duration = Duration::from_secs(3_600);
-
-/// Runs the tests of this file one after the other, each starting and ending without a janitor.
-struct Alone(#[expect(dead_code, reason = "held, not read")] MutexGuard<'static, ()>);
-
-fn alone() -> Alone {
-    static TURN: Mutex<()> = Mutex::new(());
-    quieten_provoked_panics();
-    let turn = lock(&TURN);
-    assert!(eventually(|| janitors() == 0), "a thread is left from the test before");
-    Alone(turn)
-}
-
-/// How many janitor threads this process has now.
-fn janitors() -> usize {
-    let tasks = fs::read_dir("/proc/self/task").expect("Linux has /proc");
-    tasks
-        .filter_map(|task| fs::read_to_string(task.ok()?.path().join("stat")).ok())
-        .filter(|stat| is_janitor(stat))
-        .count()
-}
-
-/// Whether a line of `/proc/self/task/*/stat` is of a janitor that runs. The kernel keeps 15 bytes of its name, and lists a
-/// thread for a moment after it was joined: the flag `PF_EXITING` tells.
-fn is_janitor(stat: &str) -> bool {
-    const PF_EXITING: u64 = 4;
-    let fields = stat.split_once("(fleeting-janito) ").map(|(_, fields)| fields);
-    let flags = fields.and_then(|fields| fields.split(' ').nth(6)).and_then(|flags| flags.parse::<u64>().ok());
-    flags.is_some_and(|flags| flags & PF_EXITING == 0)
-}
-
-/// Polls until the condition holds; `false` if it does not within 20 s.
-fn eventually(mut condition: impl FnMut() -> bool) -> bool {
-    let limit = Instant::now() + seconds(20);
-    while !condition() {
-        if Instant::now() > limit {
-            return false;
-        }
-        thread::sleep(Duration::from_millis(1));
-    }
-    true
-}
 
 fn cache_with<V: Send + Sync + 'static>(interval: Duration) -> Cache<u64, V> {
     Cache::builder().cleanup_interval(interval).build().expect("valid")
@@ -355,11 +314,11 @@ fn a_callback_that_captures_a_weak_handle_keeps_nothing_alive() {
     within_a_minute(|| {
         for stop_first in [false, true] {
             let ledger = Ledger::new();
-            let slot: Slot<WeakCache<u64, common::counted::Counted>> = Slot::default();
+            let slot: Slot<WeakCache<u64, Counted>> = Slot::default();
             let in_callback = Arc::clone(&slot);
             let cache = Cache::builder()
                 .cleanup_interval(OFTEN)
-                .on_removal(move |key: &u64, value: &common::counted::Counted, _| {
+                .on_removal(move |key: &u64, value: &Counted, _| {
                     if let Some(cache) = in_callback.get().and_then(WeakCache::upgrade) {
                         cache.insert(key + 1_000_000, value.clone());
                     }
@@ -389,11 +348,11 @@ fn the_last_handle_dropped_inside_a_callback_on_the_janitor_thread() {
     within_a_minute(|| {
         for _ in 0..20 {
             let ledger = Ledger::new();
-            let slot: Arc<Mutex<Option<Cache<u64, common::counted::Counted>>>> = Arc::default();
+            let slot: Arc<Mutex<Option<Cache<u64, Counted>>>> = Arc::default();
             let in_callback = Arc::clone(&slot);
             let cache = Cache::builder()
                 .cleanup_interval(OFTEN)
-                .on_removal(move |_: &u64, _: &common::counted::Counted, _| {
+                .on_removal(move |_: &u64, _: &Counted, _| {
                     let last = lock(&in_callback).take();
                     drop(last);
                 })
@@ -483,5 +442,225 @@ fn sweeps_of_the_janitor_leave_live_entries_alone() {
             }
         });
         assert!(eventually(|| store.len() == 100), "{} sessions left", store.len());
+    });
+}
+
+/// A callback that enters, tells so, and waits to be let out; the first time only.
+fn gate() -> (impl Fn() + Send + Sync, mpsc::Receiver<()>, mpsc::Sender<()>) {
+    let (entered, has_entered) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let doors = Mutex::new(Some((entered, released)));
+    let pass = move || {
+        let doors = lock(&doors).take();
+        if let Some((entered, released)) = doors {
+            entered.send(()).expect("the test waits");
+            let _ = released.recv();
+        }
+    };
+    (pass, has_entered, release)
+}
+
+/// Catches a limit that does not end a wait, an answer that is not true, and a cache that is of no use after it.
+#[test]
+fn a_stop_with_a_limit_returns_while_a_callback_runs() {
+    let _alone = alone();
+    within_a_minute(|| {
+        let (pass, has_entered, release) = gate();
+        let cache = Cache::builder().cleanup_interval(OFTEN).on_removal(move |_: &u64, _: &(), _| pass()).build();
+        let cache = cache.expect("valid");
+        (0..10).for_each(|number| {
+            cache.insert_with_ttl(number, (), Duration::from_millis(1));
+        });
+        has_entered.recv().expect("the janitor sweeps");
+        assert!(!cache.stop_cleanup_within(Duration::ZERO));
+        let start = Instant::now();
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| assert!(!cache.stop_cleanup_within(Duration::from_millis(50))));
+            }
+        });
+        assert!((Duration::from_millis(50)..seconds(10)).contains(&start.elapsed()), "{:?}", start.elapsed());
+        assert!(cache.insert(100, ()) && cache.get(&100).is_some(), "the cache works on");
+        assert_eq!(janitors(), 1);
+        release.send(()).expect("the callback waits");
+        assert!(cache.stop_cleanup_within(seconds(50)));
+        assert_eq!(janitors(), 0, "true: the thread is gone");
+        assert!(cache.stop_cleanup_within(Duration::ZERO) && cache.stop_cleanup_within(Duration::MAX));
+        cache.stop_cleanup();
+        drop(cache);
+
+        let store = MemStore::new(RARELY);
+        assert!(store.stop_cleanup_within(seconds(50)));
+        assert_eq!(janitors(), 0);
+        assert!(MemStore::new(Duration::ZERO).stop_cleanup_within(Duration::ZERO), "there never was one");
+    });
+}
+
+/// Catches a drop, under a lock that the callback takes, that cannot be made without a deadlock.
+#[test]
+fn a_limit_tells_that_a_lock_must_be_given_up_before_the_drop() {
+    let _alone = alone();
+    within_a_minute(|| {
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let (writes, (pass, has_entered, release)) = (log.clone(), gate());
+        let write = move |key: &u64, _: &(), _| {
+            pass();
+            lock(&writes).push(*key);
+        };
+        let cache = Cache::builder().cleanup_interval(OFTEN).on_removal(write).build().expect("valid");
+        let guard = lock(&log);
+        cache.insert_with_ttl(1, (), Duration::from_millis(1));
+        has_entered.recv().expect("the janitor sweeps");
+        release.send(()).expect("the callback waits");
+        assert!(!cache.stop_cleanup_within(Duration::from_millis(20)), "the callback waits for the lock");
+        drop(guard);
+        drop(cache);
+        assert_eq!((janitors(), &lock(&log)[..]), (0, &[1][..]));
+    });
+}
+
+/// Catches a start that starts nothing, or a second thread, or one that a stop does not end; with stops and starts on several threads at once.
+#[test]
+fn a_janitor_is_started_again() {
+    let _alone = alone();
+    within_a_minute(|| {
+        let cache = cache_with(OFTEN);
+        for _ in 0..20 {
+            cache.start_cleanup().expect("a thread");
+            assert!(eventually(|| janitors() == 1), "a thread takes its name as it begins");
+            cache.insert_with_ttl(1, 1, Duration::from_millis(1));
+            assert!(eventually(|| cache.is_empty()));
+            cache.stop_cleanup();
+            assert_eq!(janitors(), 0);
+        }
+        thread::scope(|scope| {
+            for number in 0..4 {
+                let cache = &cache;
+                scope.spawn(move || {
+                    for round in 0..100 {
+                        match (number + round) % 3 {
+                            0 => cache.stop_cleanup(),
+                            1 => assert!(cache.stop_cleanup_within(seconds(50))),
+                            _ => cache.start_cleanup().expect("a thread"),
+                        }
+                    }
+                });
+            }
+        });
+        cache.start_cleanup().expect("a thread");
+        cache.insert_with_ttl(1, 1, Duration::from_millis(1));
+        assert!(eventually(|| cache.is_empty()));
+        drop(cache);
+        assert_eq!(janitors(), 0);
+        let error = cache_with::<u64>(Duration::ZERO).start_cleanup().expect_err("it is to have none");
+        assert_eq!(error.field(), "cleanup_interval");
+    });
+}
+
+/// A handle that a callback drops.
+type Handle = Cache<u64, Counted>;
+
+/// Catches a janitor that joins another, which may join it: each drops the other's last handle, in a callback.
+#[test]
+fn two_janitors_that_drop_each_others_cache() {
+    let _alone = alone();
+    within_a_minute(|| {
+        for _ in 0..20 {
+            let ledger = Ledger::new();
+            let handles: [Slot<Mutex<Option<Handle>>>; 2] = Default::default();
+            let both = Arc::new(std::sync::Barrier::new(2));
+            for own in 0..2 {
+                let (other, both) = (handles[1 - own].clone(), both.clone());
+                let first = std::sync::Once::new();
+                let callback = move |_: &u64, _: &Counted, _| {
+                    first.call_once(|| {
+                        both.wait();
+                        drop(other.get().and_then(|other| lock(other).take()));
+                    });
+                };
+                let cache = Cache::builder().cleanup_interval(OFTEN).on_removal(callback).build().expect("valid");
+                (0..100).for_each(|number| {
+                    cache.insert(number, ledger.issue(number));
+                });
+                assert!(handles[own].set(Mutex::new(Some(cache))).is_ok());
+            }
+            for handle in &handles {
+                let cache = handle.get().and_then(|handle| lock(handle).clone()).expect("just set");
+                cache.insert_with_ttl(200, ledger.issue(200), Duration::from_millis(20));
+            }
+            drop(handles);
+            assert!(eventually(|| janitors() == 0), "they wait for each other");
+            ledger.settles_at(0);
+        }
+    });
+}
+
+/// Catches janitors that are left behind, or wait for each other, where caches are the values of caches.
+#[test]
+fn caches_as_values() {
+    let _alone = alone();
+    within_a_minute(|| {
+        let ledger = Ledger::new();
+        let outer = cache_with(OFTEN);
+        let busy = cache_with(OFTEN);
+        for round in 0..3 {
+            for tenant in 0..60 {
+                let inner = cache_with(Duration::from_millis(1));
+                inner.insert(tenant, ledger.issue(tenant));
+                outer.insert_with_ttl(tenant, inner, Duration::from_millis(20 * (tenant % 3)));
+            }
+            assert!(eventually(|| outer.is_empty()));
+            // What is retired is freed as others go on.
+            let are_gone = || {
+                (0..300).for_each(|number| {
+                    busy.insert_with_ttl(number, ledger.issue(number), OFTEN);
+                });
+                janitors() == 2
+            };
+            assert!(eventually(are_gone), "round {round}: {} janitors", janitors());
+        }
+        drop((outer, busy));
+        assert!(eventually(|| janitors() == 0));
+        ledger.settles_at(0);
+    });
+}
+
+/// Dropped as its thread ends, after it was let go.
+struct AtTheEnd(std::cell::OnceCell<Box<dyn Fn()>>);
+
+impl Drop for AtTheEnd {
+    fn drop(&mut self) {
+        if let Some(pass) = self.0.get() {
+            pass();
+        }
+    }
+}
+
+thread_local! {
+    static AT_THE_END: AtTheEnd = const { AtTheEnd(std::cell::OnceCell::new()) };
+}
+
+/// Catches a stop whose limit does not hold while the thread drops its locals, among them the user's, or which says that it is gone before.
+#[test]
+fn a_limit_holds_while_the_thread_drops_its_locals() {
+    let _alone = alone();
+    within_a_minute(|| {
+        let (pass, has_entered, release) = gate();
+        let pass = Arc::new(pass);
+        let callback = move |_: &u64, _: &(), _| {
+            let pass = pass.clone();
+            AT_THE_END.with(|end| drop(end.0.set(Box::new(move || pass()))));
+        };
+        let cache = Cache::builder().cleanup_interval(OFTEN).on_removal(callback).build().expect("valid");
+        cache.insert_with_ttl(1, (), Duration::from_millis(1));
+        assert!(eventually(|| cache.is_empty()));
+        assert!(!cache.stop_cleanup_within(OFTEN) || has_entered.try_recv().is_err());
+        has_entered.recv().expect("the thread ends");
+        let start = Instant::now();
+        assert!(!cache.stop_cleanup_within(Duration::from_millis(50)), "it is not gone");
+        assert!(start.elapsed() < seconds(10));
+        release.send(()).expect("the destructor waits");
+        cache.stop_cleanup();
+        assert_eq!(janitors(), 0);
     });
 }

@@ -107,6 +107,7 @@ fn each_thing_is_named_in_its_home_only() {
                 "stats.rs",
                 "store.rs",
                 "observe.rs",
+                "janitor.rs",
             ][..],
         ),
         ("crossbeam_epoch::", &["reclaim/collector.rs", "reclaim/model.rs"]),

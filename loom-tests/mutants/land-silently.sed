@@ -4,4 +4,4 @@
 # model: land_flight load_against_panic
 # model: land_flight panic_against_panic
 # pass: plain
-s/self\.flight\.wake\.notify_all\(\);//
+s/self\.wake\.notify_all\(\);//

@@ -1,7 +1,8 @@
-# A stop does not wait for the thread.
+# A stop waits for nothing.
 # file: src/janitor.rs
 # model: stop_janitor stop_against_stop
 # model: stop_janitor stop_against_work
 # model: stop_janitor drop_against_sweep
+# model: stop_janitor one_leaves
 # pass: plain
-s/let _ = handle\.join\(\);/drop(handle);/
+s/while !state\.has_left\(id\)/while false/

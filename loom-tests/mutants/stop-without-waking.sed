@@ -2,4 +2,4 @@
 # file: src/janitor.rs
 # model: stop_janitor stop_against_work
 # pass: plain
-s/self\.thread\.unpark\(\);//
+s/self\.emptied\.notify_all\(\);//

@@ -1,3 +1,3 @@
 # A flight says that it has landed, and is never taken from the map.
 # file: src/loading.rs
-/impl Drop for Landing/,/^}/ s/if seat\.node\(\)\.is_none\(\) \|\|.*/if seat.node().is_some() {/
+/fn cut/,/^    }/ s/if seat\.node\(\)\.is_none\(\) \|\|.*/if seat.node().is_some() {/

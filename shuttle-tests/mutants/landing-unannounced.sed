@@ -1,3 +1,3 @@
 # A flight that lands wakes nobody.
 # file: src/loading.rs
-s/self\.flight\.wake\.notify_all\(\);//
+s/self\.wake\.notify_all\(\);//

@@ -9,7 +9,7 @@ use ahash::RandomState;
 
 use super::{Cache, Core};
 use crate::engine::{Operation, VISIT};
-use crate::janitor::Janitor;
+use crate::janitor::Cleanup;
 use crate::map::Entry;
 
 /// A pinned view of a cache: made by [`Cache::pin`].
@@ -80,7 +80,7 @@ where
     K: Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
-    janitor: Weak<Option<Janitor>>,
+    cleanup: Weak<Cleanup>,
     core: Weak<Core<K, V, S>>,
 }
 
@@ -89,13 +89,13 @@ where
     K: Send + Sync + 'static,
     V: Send + Sync + 'static,
 {
-    pub(super) fn new(janitor: &Arc<Option<Janitor>>, core: &Arc<Core<K, V, S>>) -> Self {
-        WeakCache { janitor: Arc::downgrade(janitor), core: Arc::downgrade(core) }
+    pub(super) fn new(cleanup: &Arc<Cleanup>, core: &Arc<Core<K, V, S>>) -> Self {
+        WeakCache { cleanup: Arc::downgrade(cleanup), core: Arc::downgrade(core) }
     }
 
     /// The cache, if a handle to it is left.
     pub fn upgrade(&self) -> Option<Cache<K, V, S>> {
-        Some(Cache { janitor: self.janitor.upgrade()?, core: self.core.upgrade()? })
+        Some(Cache { cleanup: self.cleanup.upgrade()?, core: self.core.upgrade()? })
     }
 }
 
@@ -105,7 +105,7 @@ where
     V: Send + Sync + 'static,
 {
     fn clone(&self) -> Self {
-        WeakCache { janitor: self.janitor.clone(), core: self.core.clone() }
+        WeakCache { cleanup: self.cleanup.clone(), core: self.core.clone() }
     }
 }
 

@@ -7,6 +7,7 @@ pub mod child;
 pub mod counted;
 pub mod counting;
 pub mod fates;
+pub mod janitors;
 pub mod threads;
 
 use std::collections::HashMap;
