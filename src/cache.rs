@@ -202,7 +202,7 @@ where
     ///
     /// # Panics
     ///
-    /// If `f` itself writes an entry of its own key whenever it runs, since that would never end.
+    /// If `f` itself writes an entry of its own key each time it runs, a thousand times over, since that would never end.
     pub fn update<Q, F>(&self, key: &Q, mut f: F) -> bool
     where
         K: Borrow<Q> + Clone,
@@ -244,7 +244,7 @@ where
     ///
     /// # Panics
     ///
-    /// If `f` itself writes an entry of its own key whenever it runs, since that would never end.
+    /// If `f` itself writes an entry of its own key each time it runs, a thousand times over, since that would never end.
     ///
     /// While the closure runs, no memory that any cache retires is freed.
     ///
@@ -416,7 +416,7 @@ where
     ///
     /// # Panics
     ///
-    /// If `f` itself writes an entry of its own key whenever it runs, since that would never end.
+    /// If `f` itself writes an entry of its own key each time it runs, a thousand times over, since that would never end.
     pub fn remove_if<Q>(&self, key: &Q, f: impl FnMut(&V) -> bool) -> bool
     where
         K: Borrow<Q>,

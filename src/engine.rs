@@ -89,6 +89,7 @@ mod operation;
 mod own_key;
 mod prefetch;
 mod relief;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -101,12 +102,12 @@ use self::handled::Handled;
 use self::operation::Notifier;
 pub use self::operation::{Listener, Operation};
 use self::own_key::Decision;
-use crate::clock::{Stopwatch, Time};
+use crate::clock::Time;
 use crate::contain::contain;
-use crate::expiry::{CHUNK, DEAD, Deadline, ExpiryIndex, Filed, NEVER, RECORD_MIN, Timed, Which, tick};
+use crate::expiry::{DEAD, Deadline, ExpiryIndex, Filed, NEVER, RECORD_MIN, Timed, tick};
 use crate::lane::lane;
 use crate::map::{Map, Owned, Seat, Unlinked};
-use crate::reclaim::{self, BulkRemoval, Ref};
+use crate::reclaim::{self, Ref};
 use crate::stats::{Count, Counters, Stats};
 use crate::sync::{AtomicU64, Ordering, TINY, update_fence};
 
@@ -169,9 +170,6 @@ impl Drop for Flush {
         reclaim::maintain();
     }
 }
-
-/// Chunks of records that a sweep handles under one pin: enough that its cache misses overlap.
-const CHUNKS: usize = if TINY { 1 } else { 4 };
 
 impl<N: Timed> Engine<N> {
     /// An engine without entries.
@@ -685,84 +683,6 @@ impl<N: Timed> Engine<N> {
         });
         self.cut_all(&mut expired, RemovalCause::Expired, guard);
         next
-    }
-
-    /// Removes the live nodes for which `doomed` holds, and returns how many; and what has expired on the way. Pins anew every
-    /// few buckets.
-    pub fn remove_where(&self, cause: RemovalCause, mut doomed: impl FnMut(Ref<'_, N>) -> bool) -> usize {
-        let (mut removed, mut from, bulk) = (0, Some(0), BulkRemoval::begin());
-        while let Some(start) = from {
-            bulk.step();
-            let guard = self.change();
-            let (mut condemned, mut expired) = (Doomed::default(), Doomed::default());
-            from = self.map.visit(start, VISIT, &guard, |node, is_spilled| {
-                if !self.is_live(node, &guard) {
-                    self.doom(&mut expired, node, is_spilled, RemovalCause::Expired, &guard);
-                } else if doomed(node) {
-                    // By identity, as it was judged: a node that came in its place stays.
-                    removed += usize::from(self.doom(&mut condemned, node, is_spilled, cause, &guard));
-                }
-            });
-            removed += self.cut_all(&mut condemned, cause, &guard);
-            self.cut_all(&mut expired, RemovalCause::Expired, &guard);
-        }
-        removed
-    }
-
-    /// The janitor's sweep: removes what has expired by now, all of it if it is to be prompt, and else what stands
-    /// under ticks that have come.
-    ///
-    /// A prompt one costs no more for entries that are far from their deadlines: a pile that straddles now is
-    /// emptied once, and what lives goes to finer ones, each of them 1/64 as long. So a record is filed
-    /// log64(lifetime) times at most, however often this runs.
-    pub fn sweep_due(&self, go_on: impl Fn() -> bool) -> usize {
-        self.sweep(self.is_prompt, go_on)
-    }
-
-    /// Removes every entry that has expired by now, piece by piece while `go_on` says so; returns how many it removed.
-    ///
-    /// O(records due + ticks). Pins anew for every few chunks of records, so that memory is freed meanwhile.
-    pub fn sweep(&self, exact: bool, go_on: impl Fn() -> bool) -> usize {
-        let stopwatch = Stopwatch::start();
-        let now = self.time.now();
-        let which = if exact { Which::Expired(now) } else { Which::Due(now) };
-        let (mut removed, mut cursor) = (0, 0);
-        let mut records = Vec::with_capacity(CHUNKS * CHUNK);
-        let bulk = BulkRemoval::begin();
-        while go_on() && self.sweep_some(which, &mut cursor, now, CHUNKS, &mut records, &mut removed) {
-            bulk.step();
-        }
-        while go_on() && self.map.help(&reclaim::pin()) {}
-        while go_on() && self.is_stale() && self.take_early(now, &mut records) {
-            bulk.step();
-        }
-        drop(bulk);
-        reclaim::maintain();
-        self.counters.swept(stopwatch.elapsed(), removed);
-        removed
-    }
-
-    /// Handles so many chunks of records; false if there is none.
-    fn sweep_some(
-        &self,
-        which: Which,
-        cursor: &mut u64,
-        now: u64,
-        chunks: usize,
-        records: &mut Vec<u64>,
-        removed: &mut usize,
-    ) -> bool {
-        let guard = self.read();
-        let Some(tick) = self.index.take(which, cursor, chunks, records, &guard) else { return false };
-        self.counters.add_records(-(records.len() as i64));
-        self.counters.add_handled(records.len() as u64);
-        // Handling one record deals with all entries of its hash, so once will do for equal ones.
-        records.sort_unstable();
-        records.dedup();
-        let each = |_, hash| *removed += self.handle(hash, tick, now, &guard);
-        self.pipeline(records.len(), |index| records[index], &Self::META, &guard, each);
-        records.clear();
-        true
     }
 
     /// Deals with one record that was taken from under `tick`; returns how many entries it removed. Runs no user code but the listener:

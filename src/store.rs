@@ -16,6 +16,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::ops::Deref;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
@@ -458,12 +459,16 @@ impl MemStore {
             };
             // Ordering: the header's [rename-session]: the new token is put, so the old one may go. By identity:
             // what is removed is what was copied. If its deadline has passed since the look, whoever looked in
-            // between found neither token: it stays so.
-            if core.engine.is_live(source, &guard) && core.engine.remove_node(source, &guard) {
+            // between found neither token: it stays so. Should the user's clock panic there, the copy goes first.
+            let looked = catch_unwind(AssertUnwindSafe(|| core.engine.is_live(source, &guard)));
+            if matches!(looked, Ok(true)) && core.engine.remove_node(source, &guard) {
                 return true;
             }
             if let Some(moved) = moved {
                 core.engine.remove_node(moved, &guard);
+            }
+            if let Err(panic) = looked {
+                resume_unwind(panic);
             }
         }
     }

@@ -2,4 +2,4 @@
 # file: src/store.rs
 # model: rename_session rename_against_expiry
 # pass: plain
-/pub fn rename/,/^    }/ s/core\.engine\.is_live\(source, &guard\) && //
+/pub fn rename/,/^    }/ s/matches!\(looked, Ok\(true\)\) && //

@@ -7,8 +7,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::relief::RELIEF;
+use super::sweep::CHUNKS;
 use super::*;
 use crate::clock::{Clock, ManualClock};
+use crate::expiry::CHUNK;
 use crate::map::Entry;
 
 type TestEngine = Engine<Entry<u64, u64>>;

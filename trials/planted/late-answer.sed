@@ -1,5 +1,5 @@
 # A find takes what has expired for live, until it is swept.
-# file: src/engine.rs
+# file: src/engine/sweep.rs
 # kind: Hit
 # freezes: 5
 # expect: operations gave a wrong answer
