@@ -7,10 +7,18 @@ use super::{AtomicU64, Clock, Duration, Instant, NEVER, Ordering, SystemClock, S
 use rustix::time::{ClockId, clock_getres, clock_gettime};
 
 std::thread_local! {
-    /// What both coarse clocks showed at one moment, the monotonic one first, as this thread read it last.
-    static PAIR: Cell<(u64, u64)> = const { Cell::new((u64::MAX, 0)) };
+    /// One moment by both coarse clocks, as this thread read them last.
+    static PAIR: Cell<Pair> = const { Cell::new(Pair { coarse: u64::MAX, elapsed: 0, wall: 0 }) };
     /// Up to which reading of the coarse clock the time slept need not be measured again, and that time.
     static CHECKED: Cell<(u64, u64)> = const { Cell::new((0, 0)) };
+}
+
+/// One moment: the coarse monotonic clock, the same with the time slept, and the wall clock.
+#[derive(Clone, Copy)]
+struct Pair {
+    coarse: u64,
+    elapsed: u64,
+    wall: u64,
 }
 
 /// What the machine has slept, in nanoseconds and [`BIAS`], as the process knows it; 0 before the first measurement.
@@ -137,8 +145,7 @@ impl SystemClock {
     /// One moment since the origin, and by the wall clock.
     #[inline]
     fn pair(&self) -> (u64, u64) {
-        let (coarse, wall) = pair();
-        let elapsed = coarse + slept(coarse);
+        let Pair { elapsed, wall, .. } = pair();
         // Until the first tick after the origin the coarse clocks show a moment before it: the origin itself will
         // do.
         let early = self.base.saturating_sub(elapsed);
@@ -152,24 +159,25 @@ impl SystemClock {
 /// So as long as the monotonic one shows what it did, so does the other. Should a system do otherwise, a wall clock
 /// that is set counts from the next tick on.
 #[inline]
-fn pair() -> (u64, u64) {
-    let (elapsed, last) = (read(ClockId::MonotonicCoarse), PAIR.get());
-    if elapsed == last.0 { last } else { new_pair(elapsed) }
+fn pair() -> Pair {
+    let (coarse, last) = (read(ClockId::MonotonicCoarse), PAIR.get());
+    if coarse == last.coarse { last } else { new_pair(coarse) }
 }
 
 /// Two equal readings of one clock enclose an exact pair. (A system whose coarse clocks are precise never gives any:
 /// the last will do, whose wall clock was read first.)
 #[cold]
-fn new_pair(elapsed: u64) -> (u64, u64) {
-    let mut pair = (elapsed, 0);
+fn new_pair(coarse: u64) -> Pair {
+    let (mut coarse, mut wall) = (coarse, 0);
     for _ in 0..TRIES {
-        let before = pair.0;
-        let wall = read(ClockId::RealtimeCoarse);
-        pair = (read(ClockId::MonotonicCoarse), wall);
-        if pair.0 == before {
+        let before = coarse;
+        wall = read(ClockId::RealtimeCoarse);
+        coarse = read(ClockId::MonotonicCoarse);
+        if coarse == before {
             break;
         }
     }
+    let pair = Pair { coarse, elapsed: coarse + slept(coarse), wall };
     PAIR.set(pair);
     pair
 }
