@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use fleeting::reclaim::pin;
 use fleeting::expiry::NEVER;
 use fleeting::map::{Entry, Map};
+use fleeting::reclaim::pin;
 use fleeting_shuttle_tests::caches::{Colliding, Fixed, World};
 use fleeting_shuttle_tests::clock::ticks;
 use fleeting_shuttle_tests::freeze::{Report, Scene, freeze};

@@ -155,18 +155,20 @@ pub unsafe fn drop_later<T: 'static>(pointer: *mut T, bytes: usize, free: unsafe
     shelf::own_shelf().drops.push(Parcel::new(batch));
 }
 
-/// Frees something large that holds objects with a `Drop`, and that no other thread can reach: now, or, within another such drop, after that.
+/// Frees something large that holds objects with a `Drop`, and that no other thread can reach: now, or, within another such drop or under a pin, at the
+/// next safe point.
 ///
 /// # Safety
 ///
 /// E2, and nobody can reach the object.
 pub unsafe fn drop_alone<T: 'static>(pointer: *mut T, bytes: usize, free: unsafe fn(*mut T)) {
-    let Some(_alone) = Alone::begin() else {
+    if !is_calm() {
         // SAFETY: by the caller.
         unsafe { drop_later(pointer, bytes, free) };
         return;
-    };
-    // SAFETY: by the caller.
+    }
+    let _alone = Alone::begin();
+    // SAFETY: by the caller; `drops-alone`: a calm thread drops nothing else.
     unsafe { free(pointer) }
 }
 
