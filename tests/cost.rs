@@ -36,8 +36,10 @@ const TIME_RATIO: f64 = 4.0;
 /// The same for an entry of a walk, in which nearly all is what the processor's caches take.
 const WALK_TIME_RATIO: f64 = 8.0;
 
-/// The same for bytes.
-const BYTES_RATIO: f64 = 2.0;
+/// How many times as many bytes a call may allocate in the larger cache, which has over a hundred times the entries: a
+/// call that meets some buckets (the first item of an iteration) meets up to twice as many entries in a fuller table,
+/// and its vector may double once more for it.
+const BYTES_RATIO: f64 = 4.0;
 
 /// Bytes that do not count: a chunk of records, a batch of what was removed.
 const BYTES_SLACK: f64 = 16_384.0;
