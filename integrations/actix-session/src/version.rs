@@ -4,7 +4,9 @@
 //! bears two: that one, and the load's own. An update is current if the stored state was last written by what the
 //! load has seen, or by the same request.
 
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::SystemTime;
 
 use crate::SessionState;
 
@@ -24,7 +26,12 @@ pub struct Loaded {
 impl Loaded {
     /// As if the state had been loaded at its creation.
     pub fn new() -> Loaded {
-        static LOADS: AtomicU64 = AtomicU64::new(1);
+        // From the time on, in nanoseconds: the numbers of an earlier process, which a snapshot may bring back, are
+        // below those of this one.
+        static LOADS: LazyLock<AtomicU64> = LazyLock::new(|| {
+            let now = SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default();
+            AtomicU64::new(u64::try_from(now.as_nanos()).unwrap_or(1))
+        });
         // Ordering: Relaxed: only that no two are the same counts.
         let own = LOADS.fetch_add(1, Ordering::Relaxed);
         Loaded { seen: own, own }
