@@ -4,6 +4,6 @@
 # model: promote_table find_against_two_promotions
 # pass: plain
 /fn promote</,/^    }/ {
-    s/if self\.root\.compare_exchange\((.*)\)\.is_ok\(\) \{/if self.root.load(Ordering::Acquire) == old { unsafe { reclaim::retire(old, root.bytes(), root.kind(), free_table::<N>) }; let _ = self.root.compare_exchange(\1);/
-    s/^            unsafe \{ reclaim::retire\(old, root\.bytes\(\), root\.kind\(\), free_table::<N>\) \};$//
+    s/if self\.root\.compare_exchange\((.*)\)\.is_ok\(\) \{/if self.root.load(Ordering::Acquire) == old { unsafe { retire_table(root) }; let _ = self.root.compare_exchange(\1);/
+    s/^            unsafe \{ retire_table\(root\) \};$//
 }

@@ -38,9 +38,9 @@ use core::ptr::NonNull;
 use super::bucket::{Head, Header, Line, PUBLISHED_MAX, SLOTS, Tags, find_bit};
 use super::node::Node;
 use super::spill::Spill;
-use super::table::{AHEAD, BUCKETS_MIN, LOAD, Table, free_table};
+use super::table::{AHEAD, BUCKETS_MIN, LOAD, Table, retire_table};
 use super::{Map, Snapshot};
-use crate::reclaim::{self, Guard, Ref};
+use crate::reclaim::{Guard, Ref};
 use crate::sync::Ordering;
 
 /// Buckets that one insert migrates beyond its own while a table grows: few, so that no insert takes long. Growth begins at a mean of four entries
@@ -179,7 +179,7 @@ impl<N: Node> Map<N> {
         if self.root.compare_exchange(old, new, Ordering::Release, Ordering::Relaxed).is_ok() {
             // SAFETY: E2: the root was its only link (a table has no other predecessor), and one thread wins
             // this CAS. Its nodes belong to the next table now; its spills were retired one by one (G5).
-            unsafe { reclaim::retire(old, root.bytes(), root.kind(), free_table::<N>) };
+            unsafe { retire_table(root) };
         }
     }
 

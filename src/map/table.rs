@@ -19,6 +19,7 @@ use super::bucket::{Head, Header, Line, Tags, find_bit};
 use super::node::Node;
 #[cfg(not(any(loom, shuttle, fleeting_hooked)))]
 use super::zeroed::Zeroed;
+use super::zeroed::empty_piece;
 use crate::prefetch::prefetch;
 use crate::reclaim::{self, Guard, Kind, Ref, reach};
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering, TINY};
@@ -104,6 +105,14 @@ impl<N: Node> Table<N> {
     /// How it is freed: a large one by somebody who has the time.
     pub fn kind(&self) -> Kind {
         if self.bytes() < LARGE { Kind::Plain } else { Kind::Large }
+    }
+
+    /// The parts of its arrays that can be given back one by one.
+    fn pieces(&self) -> impl Iterator<Item = *mut ()> + use<N> {
+        #[cfg(not(any(loom, shuttle, fleeting_hooked)))]
+        return self.heads.pieces().chain(self.lines.pieces());
+        #[cfg(any(loom, shuttle, fleeting_hooked))]
+        return core::iter::empty();
     }
 
     /// The bucket of a hash.
@@ -202,6 +211,23 @@ impl<N: Node> Table<N> {
             unsafe { free_table(next) }
         }
         is_first
+    }
+}
+
+/// Retires a table that growth has left. A large one in pieces, by somebody who has the time.
+///
+/// # Safety
+///
+/// E2, for the table.
+pub unsafe fn retire_table<N: Node>(table: Ref<'_, Table<N>>) {
+    let pointer = table.pointer().as_ptr();
+    match table.kind() {
+        // SAFETY: E2, by the caller; Z3: the pieces are emptied before the table is freed.
+        Kind::Large => unsafe {
+            reclaim::retire_in_pieces(pointer, table.bytes(), free_table::<N>, table.pieces(), empty_piece);
+        },
+        // SAFETY: E2, by the caller.
+        kind => unsafe { reclaim::retire(pointer, table.bytes(), kind, free_table::<N>) },
     }
 }
 

@@ -12,6 +12,8 @@
 //!   maker vouches for.
 //! * **Z2** The memory is that of [`layout`] for the number of elements, and is given back once, as the array is
 //!   dropped.
+//! * **Z3** A [`piece`](Zeroed::pieces) lies within the memory of an array that nobody reads or writes any more, and that
+//!   is not dropped before its pieces have been emptied.
 
 #![allow(unsafe_code)]
 
@@ -22,6 +24,16 @@ use std::alloc::{Layout, alloc_zeroed, dealloc, handle_alloc_error};
 
 /// Every allocator aligns to this, on every platform, whatever it is asked for.
 const ALIGN: usize = 8;
+
+/// Bytes of a piece: what can be emptied in a small part of a millisecond.
+const PIECE: usize = 2 << 20;
+
+/// A multiple of every page's size.
+const PAGE: usize = 64 << 10;
+
+/// Whether the pages of a piece can be given back before the allocation is.
+const HAS_PIECES: bool =
+    cfg!(all(feature = "coarse-clock", any(target_os = "linux", target_os = "android"), not(miri)));
 
 /// An array whose elements need no drop.
 #[derive(Debug)]
@@ -49,7 +61,36 @@ impl<T> Zeroed<T> {
         let first = unsafe { memory.add(offset) }.cast();
         Zeroed { first, length, memory }
     }
+
+    /// Returns the parts of the memory that [`empty_piece`] may empty, one by one, before the array is dropped: to give
+    /// hundreds of megabytes back at once takes milliseconds. A large array has a few small parts that are in no piece.
+    pub fn pieces(&self) -> impl Iterator<Item = *mut ()> + use<T> {
+        let size = if HAS_PIECES { layout::<T>(self.length).size() } else { 0 };
+        let memory = self.memory.as_ptr();
+        let offset = memory.align_offset(PAGE);
+        (0..size.saturating_sub(offset) / PIECE).map(move |piece| memory.wrapping_add(offset + piece * PIECE).cast())
+    }
 }
+
+/// Gives the pages of a piece back to the system.
+///
+/// # Safety
+///
+/// Z3.
+#[cfg(all(feature = "coarse-clock", any(target_os = "linux", target_os = "android")))]
+pub unsafe fn empty_piece(piece: *mut ()) {
+    // SAFETY: Z3: whole pages of memory that is still allocated, and that nobody looks at. Should the system refuse, they
+    // are given back with the rest.
+    let _ = unsafe { rustix::mm::madvise(piece.cast(), PIECE, rustix::mm::Advice::LinuxDontNeed) };
+}
+
+/// There are no pieces.
+///
+/// # Safety
+///
+/// Z3.
+#[cfg(not(all(feature = "coarse-clock", any(target_os = "linux", target_os = "android"))))]
+pub unsafe fn empty_piece(_piece: *mut ()) {}
 
 impl<T> Deref for Zeroed<T> {
     type Target = [T];
@@ -96,6 +137,29 @@ mod tests {
                 element.0.store(index as u64 + 1, Ordering::Relaxed);
             }
             assert!((1..).zip(&*array).all(|(number, element)| element.0.load(Ordering::Relaxed) == number));
+        }
+    }
+
+    /// Catches a piece that reaches beyond its array, or into another piece; and memory that cannot be given back once
+    /// its pieces have been emptied.
+    #[test]
+    fn pieces_lie_within_their_array() {
+        for length in [1, 1_000, 100_000, 1_000_000] {
+            // SAFETY: Z1: an atomic number.
+            let array = unsafe { Zeroed::<Wide>::new(length) };
+            array.iter().for_each(|element| element.0.store(7, Ordering::Relaxed));
+            let bytes = size_of_val(&*array);
+            let range = array.memory.as_ptr().addr()..array.memory.as_ptr().addr() + layout::<Wide>(length).size();
+            let pieces: Vec<_> = array.pieces().collect();
+            assert!(pieces.len() * PIECE <= bytes && (!HAS_PIECES || (pieces.len() + 1) * PIECE + PAGE > bytes));
+            let mut end = range.start;
+            for piece in pieces {
+                assert!(piece.addr() >= end && piece.addr() % PAGE == 0);
+                end = piece.addr() + PIECE;
+                // SAFETY: Z3: nobody looks at the elements from here on.
+                unsafe { empty_piece(piece) };
+            }
+            assert!(end <= range.end);
         }
     }
 

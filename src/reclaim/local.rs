@@ -55,7 +55,7 @@ pub struct Local {
     pub(super) is_bulk: Cell<bool>,
     /// Whether it should look, at the next safe point, whether too much waits.
     is_hasty: Cell<bool>,
-    /// Whether it has retired a table, and nobody is known who frees it.
+    /// Whether it has retired a table that is not freed yet, and no janitor runs.
     owes_table: Cell<bool>,
     pub(super) pool: Pool,
 }
@@ -131,6 +131,31 @@ pub unsafe fn retire<T: 'static>(pointer: *mut T, bytes: usize, kind: Kind, free
         // SAFETY: E2, by the caller.
         unsafe { retire_without_block(retired, bytes, kind) }
     }
+}
+
+/// Frees a large object once no guard of now can reach it: first its `pieces`, one by one, by `free_piece`, and then the rest.
+///
+/// # Safety
+///
+/// E2, for the object and for its pieces, which are parts of it. Neither `free` nor `free_piece` runs code of the user's.
+pub unsafe fn retire_in_pieces<T: 'static>(
+    pointer: *mut T,
+    bytes: usize,
+    free: unsafe fn(*mut T),
+    pieces: impl Iterator<Item = *mut ()>,
+    free_piece: unsafe fn(*mut ()),
+) {
+    let mut batch = Batch::default();
+    batch.push(Retired::new(pointer, free), bytes);
+    // Freed from the end.
+    pieces.for_each(|piece| batch.push(Retired::new(piece, free_piece), 0));
+    shelf::expect_tables(batch.len());
+    with(|local| {
+        local.owes_table.set(true);
+        local.is_hasty.set(true);
+    });
+    // SAFETY: E2, by the caller.
+    unsafe { hand_over(Parcel::new(batch), Kind::Large, shelf::own_shelf(), &pin()) }
 }
 
 /// # Safety
@@ -324,12 +349,12 @@ impl Local {
 
     #[inline]
     fn retire(&self, retired: Retired, bytes: usize, kind: Kind) {
-        if self.is_bulk.get() && kind != Kind::Large {
+        if self.is_bulk.get() {
             self.bulk.borrow_mut().push(retired, bytes);
         } else if kind == Kind::Plain {
             self.retire_plain(retired, bytes);
         } else {
-            self.retire_other(retired, bytes, kind);
+            self.retire_drop(retired, bytes);
         }
     }
 
@@ -350,20 +375,11 @@ impl Local {
         }
     }
 
-    fn retire_other(&self, retired: Retired, bytes: usize, kind: Kind) {
+    fn retire_drop(&self, retired: Retired, bytes: usize) {
         let is_full = |batch: &Batch| batch.len() >= BATCH_OF_DROPS || batch.bytes() >= BATCH_BYTES;
-        let batch = if kind == Kind::Large {
-            self.owes_table.set(true);
-            self.is_hasty.set(true);
-            let mut batch = Batch::default();
-            batch.push(retired, bytes);
-            Some(Parcel::new(batch))
-        } else {
-            self.shelf.gather(retired, bytes, is_full)
-        };
-        if let Some(batch) = batch {
+        if let Some(batch) = self.shelf.gather(retired, bytes, is_full) {
             // SAFETY: E2: `retire` was called for each object of it.
-            unsafe { self.hand_over(batch, kind) }
+            unsafe { self.hand_over(batch, Kind::Drops) }
         }
     }
 
@@ -436,8 +452,8 @@ impl Local {
         }
         drop_some(self.shelf, DROPS_AT_ONCE);
         if self.owes_table.get() {
-            // Until its grace period is over, it looks again after each change.
-            self.owes_table.set(!shelf::free_tables_for_changes());
+            // Until the last piece is freed, it looks again after each change.
+            self.owes_table.set(!shelf::free_a_piece_for_changes());
             self.is_hasty.set(self.owes_table.get());
         }
     }

@@ -16,7 +16,7 @@
 //!               v                                 v                               v
 //!            the thread's shelf                the thread's shelf              the shelf of tables
 //!               | two for each                    | at the end of the thread's    | by a sweep, or `flush`;
-//!               v one retired                     v changes; a sweep; `flush`     v without a janitor, by a change
+//!               v one retired                     v changes; a sweep; `flush`     v without a janitor, by changes, in pieces
 //!            freed                             dropped                         freed
 //! ```
 //!
@@ -26,7 +26,8 @@
 //! * **Objects with a `Drop`** are dropped at *safe points* only: at the end of a change of a cache, when the thread has unpinned; at the end of a
 //!   sweep; in `flush`; and as a thread ends. Never in a read, never while the thread is pinned, and never within another such `Drop`.
 //!   Their batch is where other threads can take it, so that an idle thread holds nothing back for longer than a sweep's interval.
-//! * **Tables** of the map are large: to unmap one takes milliseconds. Sweeps do.
+//! * **Tables** of the map are large: to give one back takes milliseconds. Sweeps do; where no janitor runs, the thread that retired it gives back
+//!   a piece of it at the end of each change.
 //!
 //! # Invariants
 //!
@@ -67,14 +68,14 @@ use core::ptr::NonNull;
 pub use self::{
     bulk::BulkRemoval,
     collector::{Guard, collector},
-    local::{drop_alone, drop_later, flush, is_calm, maintain, pin, retire, safe_point},
+    local::{drop_alone, drop_later, flush, is_calm, maintain, pin, retire, retire_in_pieces, safe_point},
     shelf::Housekeeper,
 };
 
 #[cfg(any(loom, shuttle))]
 pub use self::model::{
     BulkRemoval, Guard, Housekeeper, born, died, drop_alone, drop_later, flush, is_calm, maintain, pin, retire,
-    safe_point,
+    retire_in_pieces, safe_point,
 };
 
 #[cfg(all(any(loom, shuttle), not(fleeting_real_epoch)))]

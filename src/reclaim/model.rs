@@ -35,6 +35,22 @@ pub fn is_calm() -> bool {
     true
 }
 
+/// Frees a large object once no guard of now can reach it.
+///
+/// # Safety
+///
+/// E2, for the object.
+pub unsafe fn retire_in_pieces<T: 'static>(
+    pointer: *mut T,
+    bytes: usize,
+    free: unsafe fn(*mut T),
+    _pieces: impl Iterator<Item = *mut ()>,
+    _free_piece: unsafe fn(*mut ()),
+) {
+    // SAFETY: E2, by the caller.
+    unsafe { retire(pointer, bytes, super::Kind::Plain, free) }
+}
+
 /// Drops an object that no other thread has ever seen.
 ///
 /// # Safety

@@ -85,6 +85,8 @@ pub struct Shelf {
 struct Process {
     shelves: Box<[CachePadded<Shelf>]>,
     tables: Inbox<Batch>,
+    /// Pieces of tables that were retired and are not freed yet.
+    pieces: AtomicUsize,
     /// Bytes of plain objects that wait on shelves.
     waiting: CachePadded<AtomicUsize>,
     /// Bytes that were handed over, and have not come back.
@@ -99,6 +101,7 @@ fn process() -> &'static Process {
     PROCESS.get_or_init(|| Process {
         shelves: (0..LANES).map(|_| CachePadded::default()).collect(),
         tables: Inbox::default(),
+        pieces: AtomicUsize::new(0),
         waiting: CachePadded::default(),
         in_grace: CachePadded::default(),
         janitors: AtomicUsize::new(0),
@@ -115,20 +118,39 @@ pub fn own_shelf() -> &'static Shelf {
     &process().shelves[lane() % LANES]
 }
 
-/// Frees the tables whose grace period is over, unless a janitor runs, which will. False if there is none yet, and nobody else to wait for it.
-pub fn free_tables_for_changes() -> bool {
-    // Ordering: Relaxed: a janitor that has just started, or ended, makes a table wait, or not, once.
-    if process().janitors.load(Ordering::Relaxed) > 0 {
+/// Notes that tables of so many pieces have been retired.
+pub fn expect_tables(pieces: usize) {
+    // Ordering: Relaxed, here and below: a number by itself, which tells a thread whether it is worth a look.
+    process().pieces.fetch_add(pieces, Ordering::Relaxed);
+}
+
+/// Frees one piece of a table whose grace period is over, unless a janitor runs, which will free all. True if none is left to wait for.
+pub fn free_a_piece_for_changes() -> bool {
+    let process = process();
+    // A janitor that has just started, or ended, makes a table wait for it in vain once.
+    if process.janitors.load(Ordering::Relaxed) > 0 {
         return true;
     }
-    let is_there = !process().tables.is_empty();
-    free_tables();
-    is_there
+    free_pieces(1);
+    process.pieces.load(Ordering::Relaxed) == 0
 }
 
 /// Frees the tables whose grace period is over.
 pub fn free_tables() {
-    free_plain(process().tables.take());
+    free_pieces(usize::MAX);
+}
+
+fn free_pieces(most: usize) {
+    let (process, mut chain) = (process(), Chain::default());
+    chain.add(process.tables.take());
+    for retired in (0..most).map_while(|_| chain.pop()) {
+        // SAFETY: E2: its grace period is over.
+        unsafe { retired.free() }
+        process.pieces.fetch_sub(1, Ordering::Relaxed);
+    }
+    if let Some(rest) = chain.into_parcels() {
+        process.tables.push(rest);
+    }
 }
 
 /// A janitor's thread: as long as one lives, it frees tables, and changes of caches need not.
@@ -138,7 +160,7 @@ pub struct Housekeeper(());
 impl Housekeeper {
     /// Counts this thread as one.
     pub fn begin() -> Self {
-        // Ordering: Relaxed, here and below: see `free_tables_for_changes`.
+        // Ordering: Relaxed, here and below: see `free_a_piece_for_changes`.
         process().janitors.fetch_add(1, Ordering::Relaxed);
         Housekeeper(())
     }

@@ -37,6 +37,18 @@ fn retire_with(tells: &Sender<ThreadId>, bytes: usize, kind: Kind, as_it_goes: f
     unsafe { retire(object, bytes, kind, free) };
 }
 
+/// An object with three pieces, each of which tells who freed it.
+fn retire_large(tells: &Sender<ThreadId>) {
+    unsafe fn free_piece(piece: *mut ()) {
+        // SAFETY: made below, freed once.
+        unsafe { free(piece.cast()) }
+    }
+    let object = || Box::into_raw(Box::new(Object { tells: tells.clone(), as_it_goes: || {} }));
+    let pieces: Vec<_> = (0..3).map(|_| object().cast()).collect();
+    // SAFETY: E2: nobody else has them.
+    unsafe { retire_in_pieces(object(), 8, free, pieces.into_iter(), free_piece) };
+}
+
 /// One at a time: `flush` frees for all threads.
 pub fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
@@ -272,20 +284,27 @@ fn tables_are_freed_by_who_has_the_time() {
     let _alone = alone();
     let (tells, told) = channel();
     let janitor = Housekeeper::begin();
-    retire_one(&tells, 8, Kind::Large);
+    retire_large(&tells);
     for _ in 0..10 {
         read();
         safe_point();
     }
     assert!(told.try_recv().is_err(), "the janitor will");
-    freed(&told, 1, maintain);
+    freed(&told, 4, maintain);
     drop(janitor);
     // Another test's janitor may run meanwhile: then it is its turn.
-    retire_one(&tells, 8, Kind::Large);
+    retire_large(&tells);
     (0..10).for_each(|_| read());
     assert!(told.try_recv().is_err(), "not a reader");
-    freed(&told, 1, || {
+    let mut rounds = 0;
+    freed(&told, 4, || {
+        read();
         safe_point();
-        maintain();
+        rounds += 1;
+        if rounds % 1_000 == 0 {
+            maintain();
+        }
     });
+    drop(tells);
+    assert!(told.recv().is_err(), "each once");
 }
