@@ -144,6 +144,8 @@ impl Drop for Landing<'_> {
         // This may be the unwinding of a loader's panic, which a second one would make an abort.
         contain(|| self.flights.cut(self.hash, &self.flight));
         self.flight.land();
+        // A thread whose loads all fail changes nothing else, and has no other safe point.
+        reclaim::safe_point();
     }
 }
 

@@ -55,6 +55,10 @@ fn read(clock: ClockId) -> u64 {
 /// How much further the boot-time clock is than the monotonic one, and [`BIAS`]: what the machine has slept, up to a
 /// constant. Not more than that; and less by little, unless this thread was interrupted each time.
 fn measure() -> u64 {
+    if cfg!(miri) {
+        // It has no boot-time clock, and does not sleep.
+        return BIAS;
+    }
     let (mut most, mut before) = (0, read(ClockId::Monotonic));
     for _ in 0..CLOSER {
         let boot = read(ClockId::Boottime);
@@ -66,6 +70,16 @@ fn measure() -> u64 {
         before = after;
     }
     most
+}
+
+/// How far apart the readings of the coarse clock are.
+fn tick() -> u64 {
+    if cfg!(miri) {
+        // It knows no resolution of clocks.
+        return 4_000_000;
+    }
+    let tick = clock_getres(ClockId::MonotonicCoarse);
+    tick.tv_sec.unsigned_abs().saturating_mul(1_000_000_000).saturating_add(tick.tv_nsec.unsigned_abs())
 }
 
 /// The time that the machine has slept, by a reading of the coarse clock that was just made.
@@ -109,9 +123,7 @@ impl SystemClock {
             base = read(ClockId::Monotonic);
         }
         let slept = slept(read(ClockId::MonotonicCoarse));
-        let tick = clock_getres(ClockId::MonotonicCoarse);
-        let tick = tick.tv_sec.unsigned_abs().saturating_mul(1_000_000_000).saturating_add(tick.tv_nsec.unsigned_abs());
-        SystemClock { origin, base: base + slept, slept, tick }
+        SystemClock { origin, base: base + slept, slept, tick: tick() }
     }
 
     /// The coarse clock, in nanoseconds since the origin.

@@ -149,7 +149,8 @@ fn tell<N: Timed>(notifier: &Arc<Notifier<N>>, left: Vec<Left<N>>) {
         while let Ok(Some(next)) =
             TOLD_LATER.try_with(|later| later.borrow_mut().as_mut().and_then(VecDeque::pop_front))
         {
-            next();
+            // Its end may be that of a listener, whose drop is the user's.
+            contain(next);
         }
     }
 }

@@ -23,6 +23,9 @@ const BATCH: usize = 64;
 /// Objects with a `Drop` of a batch: fewer, since nobody knows how much memory a value holds.
 const BATCH_OF_DROPS: usize = 16;
 
+/// Objects of a bulk, whoever removes them.
+const BULK_MAX: usize = 4_096;
+
 /// Bytes of a batch, but for its last object.
 const BATCH_BYTES: usize = 64 << 10;
 
@@ -53,8 +56,10 @@ pub struct Local {
     /// What a bulk removal retires, of whatever kind.
     pub(super) bulk: RefCell<Batch>,
     pub(super) is_bulk: Cell<bool>,
-    /// Whether it should look, at the next safe point, whether too much waits.
+    /// Whether it has handed something over, and should look, at the next safe point, whether too much waits.
     is_hasty: Cell<bool>,
+    /// Whose objects it looks after next: those of a thread that has none of its own safe points.
+    neighbour: Cell<usize>,
     /// Whether it has retired a table that is not freed yet, and no janitor runs.
     owes_table: Cell<bool>,
     pub(super) pool: Pool,
@@ -150,10 +155,7 @@ pub unsafe fn retire_in_pieces<T: 'static>(
     // Freed from the end.
     pieces.for_each(|piece| batch.push(Retired::new(piece, free_piece), 0));
     shelf::expect_tables(batch.len());
-    with(|local| {
-        local.owes_table.set(true);
-        local.is_hasty.set(true);
-    });
+    with(|local| local.owes_table.set(true));
     // SAFETY: E2, by the caller.
     unsafe { hand_over(Parcel::new(batch), Kind::Large, shelf::own_shelf(), &pin()) }
 }
@@ -208,7 +210,7 @@ pub fn is_calm() -> bool {
 #[inline]
 pub fn safe_point() {
     with(|local| {
-        if !local.shelf.drops.is_empty() || local.is_hasty.get() {
+        if !local.shelf.drops.is_empty() || local.is_hasty.get() || local.owes_table.get() {
             local.safe_point();
         }
     });
@@ -342,6 +344,7 @@ impl Local {
             bulk: RefCell::default(),
             is_bulk: Cell::new(false),
             is_hasty: Cell::new(false),
+            neighbour: Cell::new(0),
             owes_table: Cell::new(false),
             pool: Pool::default(),
         }
@@ -351,6 +354,8 @@ impl Local {
     fn retire(&self, retired: Retired, bytes: usize, kind: Kind) {
         if self.is_bulk.get() {
             self.bulk.borrow_mut().push(retired, bytes);
+            // A listener may do much within one piece of a sweep.
+            self.hand_over_bulk(BULK_MAX);
         } else if kind == Kind::Plain {
             self.retire_plain(retired, bytes);
         } else {
@@ -390,9 +395,7 @@ impl Local {
     pub(super) unsafe fn hand_over(&self, batch: Box<Parcel<Batch>>, kind: Kind) {
         // SAFETY: E2, by the caller.
         unsafe { hand_over(batch, kind, self.shelf, &self.handle.pin()) };
-        if shelf::is_crowded() {
-            self.is_hasty.set(true);
-        }
+        self.is_hasty.set(true);
     }
 
     #[cold]
@@ -449,12 +452,14 @@ impl Local {
                 std::thread::yield_now();
                 flush_collector();
             }
+            let neighbour = self.neighbour.get();
+            self.neighbour.set(neighbour.wrapping_add(1));
+            drop_some(shelf::shelf(neighbour), DROPS_AT_ONCE);
         }
         drop_some(self.shelf, DROPS_AT_ONCE);
         if self.owes_table.get() {
             // Until the last piece is freed, it looks again after each change.
             self.owes_table.set(!shelf::free_a_piece_for_changes());
-            self.is_hasty.set(self.owes_table.get());
         }
     }
 
@@ -466,6 +471,9 @@ impl Local {
             if drop_some(self.shelf, usize::MAX) == 0 {
                 break;
             }
+        }
+        if self.owes_table.get() {
+            shelf::free_tables();
         }
         self.gather_all();
     }

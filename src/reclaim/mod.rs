@@ -37,6 +37,7 @@
 //! * `drops-alone`: while a thread drops an object that may run code of the user's, its flag says so, and it begins no other such drop.
 //! * `block-alive`: a thread's pointer to its [`local`] block is null, or marks the thread as ended, or leads to a block that only this thread
 //!   uses, and that is freed after the pointer has been set to the mark.
+//! * `process-stays`: what all threads share is made once, and never freed.
 //!
 //! In models (`--cfg loom` or `--cfg shuttle`) the *oracle* takes the collector's place: it frees nothing before the end, and panics when a guard pinned
 //! after a retirement reaches what was retired, when something is retired twice, and when something is neither freed nor retired at the end. With

@@ -22,13 +22,13 @@
 #![allow(unsafe_code)]
 
 use core::mem;
-use core::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::OnceLock;
+use core::ptr;
+use core::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use crossbeam_utils::CachePadded;
 
 use super::Kind;
-use super::collector::Guard;
+use super::collector::{Collector, Guard};
 use super::inbox::{Inbox, Parcel};
 use crate::lane::{LANES, lane};
 use crate::prefetch::prefetch;
@@ -80,9 +80,10 @@ pub struct Shelf {
     pub drops: Inbox<Batch>,
 }
 
-/// All shelves, and what is counted for the process.
+/// What all threads share: the collector, the shelves, and what is counted.
 #[derive(Debug)]
 struct Process {
+    collector: Collector,
     shelves: Box<[CachePadded<Shelf>]>,
     tables: Inbox<Batch>,
     /// Pieces of tables that were retired and are not freed yet.
@@ -95,17 +96,45 @@ struct Process {
     janitors: AtomicUsize,
 }
 
-/// The process's shelves. Waits only in the moment at which they are made.
+/// What all threads share. Lock-free: of several threads that need it first, each makes one, and one of these stays.
+#[inline]
 fn process() -> &'static Process {
-    static PROCESS: OnceLock<Process> = OnceLock::new();
-    PROCESS.get_or_init(|| Process {
+    // Ordering: Acquire with the Release of the exchange below: carries what it points to.
+    let process = PROCESS.load(Ordering::Acquire);
+    // SAFETY: `process-stays`.
+    unsafe { process.as_ref() }.unwrap_or_else(make_process)
+}
+
+/// `process-stays`: it is null, or leads to a `Process` that is never freed.
+static PROCESS: AtomicPtr<Process> = AtomicPtr::new(ptr::null_mut());
+
+#[cold]
+fn make_process() -> &'static Process {
+    let mine = Box::into_raw(Box::new(Process {
+        collector: Collector::new(),
         shelves: (0..LANES).map(|_| CachePadded::default()).collect(),
         tables: Inbox::default(),
         pieces: AtomicUsize::new(0),
         waiting: CachePadded::default(),
         in_grace: CachePadded::default(),
         janitors: AtomicUsize::new(0),
-    })
+    }));
+    // Ordering: Release with the load above, and Acquire in its place where another thread was faster.
+    let stays = match PROCESS.compare_exchange(ptr::null_mut(), mine, Ordering::Release, Ordering::Acquire) {
+        Ok(_) => mine,
+        Err(other) => {
+            // SAFETY: it was not published.
+            drop(unsafe { Box::from_raw(mine) });
+            other
+        }
+    };
+    // SAFETY: `process-stays`.
+    unsafe { &*stays }
+}
+
+/// Returns the collector.
+pub fn shared_collector() -> &'static Collector {
+    &process().collector
 }
 
 /// Returns all shelves.
@@ -113,9 +142,14 @@ pub fn shelves() -> impl Iterator<Item = &'static Shelf> {
     process().shelves.iter().map(|shelf| &**shelf)
 }
 
+/// Returns a shelf, by any number.
+pub fn shelf(number: usize) -> &'static Shelf {
+    &process().shelves[number % LANES]
+}
+
 /// Returns the shelf of this thread's lane.
 pub fn own_shelf() -> &'static Shelf {
-    &process().shelves[lane() % LANES]
+    shelf(lane())
 }
 
 /// Notes that tables of so many pieces have been retired.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use super::{lock, quieten_provoked_panics, seconds};
 
 /// Held by a test, it keeps the others of the same program from running.
-pub struct Alone(#[expect(dead_code, reason = "held, not read")] MutexGuard<'static, ()>);
+pub struct Alone(#[allow(dead_code, reason = "held, not read")] MutexGuard<'static, ()>);
 
 /// Waits until no other test runs, and no janitor.
 pub fn alone() -> Alone {
