@@ -2,6 +2,8 @@
 //!
 //! Both go in pieces, each under one pin, so that memory is freed meanwhile; what they removed comes back to them.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
 use super::doomed::Doomed;
 use super::{Engine, RemovalCause, VISIT};
 use crate::clock::Stopwatch;
@@ -21,16 +23,21 @@ impl<N: Timed> Engine<N> {
             bulk.step();
             let guard = self.change();
             let (mut condemned, mut expired) = (Doomed::default(), Doomed::default());
-            from = self.map.visit(start, VISIT, &guard, |node, is_spilled| {
-                if !self.is_live(node, &guard) {
-                    self.doom(&mut expired, node, is_spilled, RemovalCause::Expired, &guard);
-                } else if doomed(node) {
-                    // By identity, as it was judged: a node that came in its place stays.
-                    removed += usize::from(self.doom(&mut condemned, node, is_spilled, cause, &guard));
-                }
-            });
+            let visit = || {
+                self.map.visit(start, VISIT, &guard, |node, is_spilled| {
+                    if !self.is_live(node, &guard) {
+                        self.doom(&mut expired, node, is_spilled, RemovalCause::Expired, &guard);
+                    } else if doomed(node) {
+                        // By identity, as it was judged: a node that came in its place stays.
+                        removed += usize::from(self.doom(&mut condemned, node, is_spilled, cause, &guard));
+                    }
+                })
+            };
+            // What was judged before the caller's code panics goes all the same.
+            let visited = catch_unwind(AssertUnwindSafe(visit));
             removed += self.cut_all(&mut condemned, cause, &guard);
             self.cut_all(&mut expired, RemovalCause::Expired, &guard);
+            from = visited.unwrap_or_else(|panic| resume_unwind(panic));
         }
         removed
     }
