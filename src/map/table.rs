@@ -18,8 +18,7 @@ use super::bucket::SLOTS;
 use super::bucket::{Head, Header, Line, Tags, find_bit};
 use super::node::Node;
 #[cfg(not(any(loom, shuttle, fleeting_hooked)))]
-use super::zeroed::Zeroed;
-use super::zeroed::empty_piece;
+use super::zeroed::{Zeroed, empty_piece};
 use crate::prefetch::prefetch;
 use crate::reclaim::{self, Guard, Kind, Ref, reach};
 use crate::sync::{AtomicPtr, AtomicUsize, Ordering, TINY};
@@ -213,6 +212,10 @@ impl<N: Node> Table<N> {
         is_first
     }
 }
+
+/// Models' tables have no pieces.
+#[cfg(any(loom, shuttle, fleeting_hooked))]
+unsafe fn empty_piece(_piece: *mut ()) {}
 
 /// Retires a table that growth has left. A large one in pieces, by somebody who has the time.
 ///
