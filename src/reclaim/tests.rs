@@ -57,7 +57,7 @@ pub fn alone() -> MutexGuard<'static, ()> {
 
 /// What a thread does that only reads.
 fn read() {
-    (0..200).for_each(|_| drop(pin()));
+    (0..if cfg!(miri) { 8 } else { 200 }).for_each(|_| drop(pin()));
     pin().flush();
     thread::yield_now();
 }
@@ -76,7 +76,7 @@ fn freed(told: &Receiver<ThreadId>, count: usize, mut meanwhile: impl FnMut()) -
 #[test]
 fn plain_objects_come_back_to_the_thread_that_retired_them() {
     let _alone = alone();
-    const OBJECTS: usize = if cfg!(miri) { 200 } else { 6_400 };
+    const OBJECTS: usize = if cfg!(miri) { 130 } else { 6_400 };
     let (tells, told) = channel();
     let (stop, stops) = channel::<()>();
     let reader = thread::spawn(move || {
