@@ -5,14 +5,11 @@
 
 use core::marker::PhantomData;
 
-use super::local::{drop_some, flush_collector, with};
+use super::local::{bring_back, drop_some, flush_collector, with};
 use super::shelf;
 
 /// Objects of a batch: so many are held back.
 const BATCH: usize = 256;
-
-/// Flushes after which what was retired before the first has come back, if no thread is pinned.
-const EPOCHS: usize = 4;
 
 /// A removal of many. Within another one, it does nothing.
 #[derive(Debug)]
@@ -48,7 +45,7 @@ impl Drop for BulkRemoval {
             local.hand_over_bulk(0);
         });
         // Until the last batches are back, as far as no other thread is in the way.
-        (0..EPOCHS).for_each(|_| flush_collector());
+        bring_back();
         drop_own();
     }
 }

@@ -225,7 +225,7 @@ pub fn flush() {
     }
     for _ in 0..ROUNDS {
         collect_pending();
-        (0..EPOCHS).for_each(|_| flush_collector());
+        bring_back();
         let freed = free_returned();
         with(Local::gather_all);
         if !freed {
@@ -244,7 +244,7 @@ pub fn maintain() {
         return;
     }
     collect_pending();
-    (0..EPOCHS).for_each(|_| flush_collector());
+    bring_back();
     drop_returned();
     shelf::free_tables();
 }
@@ -263,6 +263,11 @@ fn collect_pending() {
 /// Has the collector bring back what can come back.
 pub(super) fn flush_collector() {
     pin().flush();
+}
+
+/// Has the collector bring back all that was retired before, as far as no other thread is pinned.
+pub(super) fn bring_back() {
+    (0..EPOCHS).for_each(|_| flush_collector());
 }
 
 /// Drops what has come back, whosever it was; false if there was nothing, or this thread may not.
@@ -467,7 +472,7 @@ impl Local {
     fn finish(&self) {
         for _ in 0..ROUNDS {
             self.gather_all();
-            (0..EPOCHS).for_each(|_| flush_collector());
+            bring_back();
             if drop_some(self.shelf, usize::MAX) == 0 {
                 break;
             }
